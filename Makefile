@@ -1,7 +1,11 @@
 # Each target makes the virtual environment that it needs; nothing has to be active.
 #
-#   make demo    three cities federating on this computer, with their portals
+#   make demo    three cities federating on this computer
+#   make install the command, as .venv/bin/shahrdad
 #   make test    the tests                          make test ARGS="-k tidy"
+#   make test-s3 the same tests on a real S3 server (SeaweedFS, from its wheel)
+#   make test-go our logs before a verifier in Go, which apt-get installs
+#   make test-long  fuzzing, million-row tables, many kills: a quarter of an hour or more
 #   make check   format, lint, types, layers, and the rules of the protocol
 #   make format  what `make check` would complain of and a program can mend
 #   make proto   the generated protobuf modules, after a change under proto/
@@ -17,15 +21,28 @@ BIN    := $(VENV)/bin
 EXTRAS := .[node,demo]
 GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.check
 
-.PHONY: demo test check format proto bench wheel lock clean
+.PHONY: demo install test test-s3 test-go test-long check format proto bench wheel lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
-demo: $(VENV)/.node
+demo: install
 	$(BIN)/shahrdad demo
+
+install: $(VENV)/.node
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
+
+test-s3: $(VENV)/.test
+	SHAHRDAD_STORE=s3 $(BIN)/python -m pytest $(ARGS)
+
+test-go: $(VENV)/.test
+	command -v go >/dev/null || { apt-get update -q && apt-get install -qy golang-go; }
+	test -d /usr/share/gocode/src/golang.org/x/mod || apt-get install -qy golang-golang-x-mod-dev
+	$(BIN)/python -m pytest tests/federation/test_go_check.py $(ARGS)
+
+test-long: $(VENV)/.test
+	SHAHRDAD_LONG=1 $(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.check
 	$(BIN)/ruff format --check --quiet

@@ -1,0 +1,129 @@
+"""Parquet as Arrow tables, and tables as what other packages hold.
+
+pyarrow is imported by the functions that need it: `import shahrdad.client` stays light.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from shahrdad.client.ranges import RangeFile
+from shahrdad.datasets.errors import PeerError, Reason, RequestError, UnavailableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    from pyarrow.compute import Expression
+
+Content = bytes | RangeFile
+
+
+def field(name: str) -> "Expression":
+    """Return a column as part of a condition: `field("year") >= 1404`."""
+    from pyarrow import compute
+
+    return compute.field(name)
+
+
+def read_tables(
+    parts: Sequence[Content],
+    columns: Sequence[str] | None = None,
+    where: "Expression | None" = None,
+) -> "pa.Table":
+    """Return the rows of some Parquet parts, in their order.
+
+    Args:
+        parts: Whole files, or files read by ranges: of these only the pages of the
+            columns and row groups that count are fetched.
+        columns: Names, in the wanted order; None for all.
+        where: Only rows for which this holds.
+
+    Raises:
+        RequestError: PARAMETER_VALUE for a column that is not there.
+        PeerError: MALFORMED when a part is no Parquet.
+    """
+    import pyarrow as pa
+    from pyarrow import dataset as pads
+
+    form = pads.ParquetFileFormat()
+    tables = []
+    for part in parts:
+        file = pa.py_buffer(part) if isinstance(part, bytes) else _native(part)
+        try:
+            fragment = form.make_fragment(file)
+            _require_columns(columns, fragment.physical_schema.names)
+            tables.append(fragment.to_table(columns=columns, filter=where))
+        except pa.ArrowInvalid as error:
+            raise PeerError(
+                Reason.MALFORMED, field="parquet", detail=str(error)[:200]
+            ) from error
+    return pa.concat_tables(tables)
+
+
+def _native(file: RangeFile) -> "pa.NativeFile":
+    """Return a range file as pyarrow reads it."""
+    import pyarrow as pa
+
+    return pa.PythonFile(file, mode="r")
+
+
+def _require_columns(columns: Sequence[str] | None, names: Sequence[str]) -> None:
+    """Refuse a column that a table has not."""
+    for name in columns or ():
+        if name not in names:
+            raise RequestError(
+                Reason.PARAMETER_VALUE,
+                parameter="columns",
+                value=name,
+                expected=", ".join(names),
+            )
+
+
+def to_pandas(table: "pa.Table") -> "pd.DataFrame":
+    """Return a DataFrame whose integers stay integers, also beside nulls."""
+    pandas = _require("pandas")
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pandas.ArrowDtype)
+    return frame
+
+
+def to_polars(table: "pa.Table") -> "pl.DataFrame":
+    """Return a polars DataFrame."""
+    frame: pl.DataFrame = _require("polars").from_arrow(table)
+    return frame
+
+
+def scan(table: "pa.Table", connection: Any) -> Any:
+    """Return a relation of a DuckDB connection over a table."""
+    return connection.from_arrow(table)
+
+
+def with_columns(table: "pa.Table", values: Mapping[str, object]) -> "pa.Table":
+    """Return a table with constant columns in front."""
+    import pyarrow as pa
+
+    for at, (name, value) in enumerate(values.items()):
+        scalar = pa.scalar(value)
+        table = table.add_column(at, name, pa.repeat(scalar, table.num_rows))
+    return table
+
+
+def _require(package: str) -> Any:
+    """Import a package that only some callers have.
+
+    Raises:
+        UnavailableError: PACKAGE_ABSENT.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise UnavailableError(Reason.PACKAGE_ABSENT, package=package) from error
+
+
+def concatenate(parts: "Sequence[pa.Table]") -> "pa.Table":
+    """Return the rows of all tables; a column that one lacks is null there."""
+    import pyarrow as pa
+
+    plain = [part.replace_schema_metadata(None) for part in parts]
+    return pa.concat_tables(plain, promote_options="permissive")

@@ -1,0 +1,493 @@
+"""What a peer says of a log becomes ours, once it is verified (federation 7).
+
+One verifier for every reader: gRPC, a static mirror, a bundle, a push. It keeps no
+state of its own, and there is no staging area: each verified chunk is one transaction,
+so that a kill at any point resumes at a verified index, also with another peer.
+
+    ingest.offer(head, peer)        is this signed head of the history that we hold?
+    ingest.pull(reader, origin)     entries and bodies up to the peer's head
+    ingest.fetch_bodies(…)          live bodies that were missing
+    ingest.take_evidence(head, …)   a proof by others that a log has two histories
+
+A fault is a `PeerError` with `peer` and `origin` among its values, and of that peer
+nothing more is read. A log with two histories is not the peer's fault: `ConflictError`
+LOG_FORKED while it cannot be proven, EQUIVOCATION once it is, with the evidence kept.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from shahrdad.datasets.errors import ConflictError, PeerError, Reason, RequestError
+from shahrdad.federation.forks import Forks, Prove
+from shahrdad.federation.keyring import KeyRing, witness_verifier
+from shahrdad.federation.limits import (
+    BODIES_DIGESTS_MAX,
+    GROWTH_BODY_BYTES_DAY_MAX,
+    GROWTH_ENTRIES_DAY_MAX,
+    LOG_BODY_BYTES_MAX,
+    LOG_ENTRIES_MAX,
+)
+from shahrdad.federation.log_store import LogState, LogStore, Status
+from shahrdad.federation.reader import (
+    Body,
+    BodyAbsence,
+    BodyMode,
+    Head,
+    LogChunk,
+    LogReader,
+    LogStart,
+)
+from shahrdad.federation.stream import LogStream, VerifiedChunk
+from shahrdad.federation.verify import checkpoint as checkpoints
+from shahrdad.federation.verify import note as notes
+from shahrdad.federation.verify.checkpoint import Checkpoint
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.federation.verify.growth import Growth, grow
+from shahrdad.federation.verify.note import Opened, Verifier
+from shahrdad.federation.verify.tree import frontier_at
+
+OnEntries = Callable[[str, int, int], None]
+OnDropped = Callable[[str, tuple[Digest, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A head with a valid signature of its log, and what is known of it.
+
+    `ahead` says that it is larger than what is held.
+    """
+
+    checkpoint: Checkpoint
+    opened: Opened
+    ahead: bool
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one stream brought."""
+
+    origin: str
+    first: int = 0  # index of the first new entry
+    size: int = 0  # entries held now
+    complete: bool = False
+    missing: list[Digest] = field(default_factory=list)
+    dropped: list[Digest] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)  # never applied
+
+    @property
+    def entries(self) -> int:
+        """How many entries are new."""
+        return self.size - self.first
+
+
+class Ingest:
+    """Verifies what peers say and stores what holds; safe from several threads.
+
+    Args:
+        store: The node's logs.
+        keys: Whose signatures count.
+        clock: Unix time.
+        body_mode: Origin → which bodies to ask for.
+        on_entries: Called after each commit with origin, first index and new size;
+            both are the size when bodies came that were missing.
+        on_dropped: Called with the digests whose content a redaction removed here.
+        on_head: Called after a complete head, or its cosignatures, changed.
+    """
+
+    def __init__(
+        self,
+        store: LogStore,
+        keys: KeyRing,
+        *,
+        clock: Callable[[], int] = lambda: int(time.time()),
+        body_mode: Callable[[str], BodyMode] = lambda origin: BodyMode.LIVE,
+        on_entries: OnEntries = lambda origin, first, size: None,
+        on_dropped: OnDropped = lambda origin, digests: None,
+        on_head: Callable[[str], None] = lambda origin: None,
+    ) -> None:
+        self.store = store
+        self.keys = keys
+        self.clock = clock
+        self._body_mode = body_mode
+        self._on_entries = on_entries
+        self._on_dropped = on_dropped
+        self._on_head = on_head
+        self._forks = Forks(store, keys)
+        self._heads = threading.Lock()  # notes are read, merged and written back
+
+    def open(self, head: Head, peer: str) -> tuple[Checkpoint, Opened]:
+        """Read a head that its log signed; only verified lines are left in it.
+
+        Raises:
+            RequestError: ORIGIN_UNKNOWN: no log that this node follows.
+            PeerError: MALFORMED, TOO_LARGE, BAD_SIGNATURE.
+        """
+        verifiers = self.keys.verifiers(head.origin, head.size)
+        if not verifiers and head.origin not in self.keys.origins():
+            raise RequestError(Reason.ORIGIN_UNKNOWN, origin=head.origin[:128])
+        try:
+            known = [*verifiers, *map(witness_verifier, self.keys.witnesses())]
+            checkpoint, opened = self._open(head.checkpoint, known)
+            if (checkpoint.origin, checkpoint.size) != (head.origin, head.size):
+                raise PeerError(
+                    Reason.MALFORMED,
+                    field="head",
+                    detail=f"it says {head.origin[:128]} {head.size}, not the note",
+                )
+        except PeerError as error:
+            raise blamed(error, peer, head.origin) from error
+        return checkpoint, opened
+
+    def offer(self, head: Head, peer: str) -> Offered:
+        """Compare a peer's head with what is held; nothing is requested.
+
+        Also heads of peers that are behind us are compared: that is free, and two
+        histories meet here first.
+
+        Raises:
+            RequestError: ORIGIN_UNKNOWN.
+            PeerError: MALFORMED, TOO_LARGE, BAD_SIGNATURE.
+            ConflictError: LOG_FORKED, EQUIVOCATION.
+        """
+        checkpoint, opened = self.open(head, peer)
+        log = self.store.ensure_log(head.origin)
+        return self._offer(log, checkpoint, opened)
+
+    def pull(
+        self, reader: LogReader, origin: str, *, recovering: bool = False
+    ) -> Pulled:
+        """Read a log from a peer up to its head.
+
+        Args:
+            reader: The peer.
+            origin: The log; one that was offered before, or is followed.
+            recovering: Whether our own log may be read: only after a restored backup.
+
+        Raises:
+            PeerError: the peer broke the protocol; verified chunks before stay.
+            ConflictError: ORIGIN_CLOSED, LOG_FORKED, EQUIVOCATION.
+            RequestError, UnavailableError: as the reader.
+        """
+        log = self._readable(origin, recovering)
+        parts = reader.read_log(origin, log.size, self._body_mode(origin))
+
+        def prove(old: int, new: int) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+            answer = reader.consistency_proof(origin, old, new)
+            return answer.from_root, answer.to_root, answer.proof
+
+        return self._receive(log, parts, reader.name, prove)
+
+    def receive(
+        self, origin: str, parts: Iterable[LogStart | LogChunk], peer: str
+    ) -> Pulled:
+        """Take a log that somebody pushes: the same rules with the roles swapped.
+
+        Raises:
+            PeerError, ConflictError: as `pull`; a fork cannot be proven here, since
+                nobody can be asked, so it is LOG_FORKED.
+        """
+        return self._receive(self._readable(origin, False), iter(parts), peer, None)
+
+    def fetch_bodies(
+        self, reader: LogReader, origin: str, bodies_max: int = BODIES_DIGESTS_MAX
+    ) -> int:
+        """Ask a peer for live bodies that are not held.
+
+        Returns:
+            How many came.
+
+        Raises:
+            PeerError: MALFORMED, DIGEST_MISMATCH.
+        """
+        wanted = self.store.missing_live(origin, min(bodies_max, BODIES_DIGESTS_MAX))
+        if not wanted:
+            return 0
+        stored = 0
+        try:
+            answers = zip(wanted, reader.read_bodies(wanted), strict=True)
+            for digest, body in answers:
+                content = _matched(digest, body)
+                if content is not None:
+                    stored += len(self.store.put_bodies({digest: content}))
+        except ValueError as error:  # of zip: too few answers, or too many
+            malformed = PeerError(
+                Reason.MALFORMED, field="bodies", detail="not one for each digest"
+            )
+            raise blamed(malformed, reader.name, origin) from error
+        except PeerError as error:
+            raise blamed(error, reader.name, origin) from error
+        if stored:
+            size = self.store.log(origin).size
+            self._on_entries(origin, size, size)
+        return stored
+
+    def take_evidence(self, head: Head, peer: str) -> bool:
+        """Check evidence that a peer lists; quarantine the log when it holds.
+
+        Returns:
+            Whether the log was quarantined now.
+
+        Raises:
+            RequestError: ORIGIN_UNKNOWN.
+            PeerError: MALFORMED, BAD_SIGNATURE; BAD_PROOF: it is no evidence.
+        """
+        if head.origin not in self.keys.origins():
+            raise RequestError(Reason.ORIGIN_UNKNOWN, origin=head.origin[:128])
+        log = self.store.ensure_log(head.origin)
+        if log.evidence is not None:
+            return False
+        try:
+            self._forks.judge(head.origin, head.evidence)
+        except PeerError as error:
+            raise blamed(error, peer, head.origin) from error
+        self.store.put_evidence(head.origin, head.evidence)
+        return True
+
+    def put_cosignature(self, origin: str, line: notes.Signature) -> None:
+        """Add a verified cosignature to the complete head, if it is one of it."""
+        with self._heads:
+            log = self.store.log(origin)
+            if log.checkpoint is None:
+                return
+            text, lines = notes.split(log.checkpoint)
+            self._write_head(log, [Opened(text, (*lines, line))])
+
+    def _open(self, note: bytes, known: list[Verifier]) -> tuple[Checkpoint, Opened]:
+        """Open a note; cosignatures outside their witness's term do not count."""
+        checkpoint, opened = checkpoints.open_checkpoint(note, known, now=self.clock())
+        terms = {
+            (verifier.name, verifier.key_id): key
+            for key in self.keys.witnesses()
+            for verifier in (witness_verifier(key),)
+        }
+        lines = tuple(
+            line
+            for line in opened.signatures
+            if line.seconds is None
+            or (line.name, line.key_id) not in terms
+            or terms[line.name, line.key_id].counts(line.seconds)
+        )
+        return checkpoint, Opened(opened.text, lines)
+
+    def _offer(self, log: LogState, checkpoint: Checkpoint, opened: Opened) -> Offered:
+        """Compare an opened head; merge its cosignatures, or keep it for later."""
+        if log.status is Status.QUARANTINED:
+            return Offered(checkpoint, opened, ahead=False)
+        self._forks.offer(log, checkpoint, opened)
+        if checkpoint.size > log.size:
+            return Offered(checkpoint, opened, ahead=True)
+        # Our own larger heads are the log writer's matter: it recovers (4.6).
+        least = log.size if log.own else max(log.head_size, 1)
+        if checkpoint.size >= least:
+            with self._heads:
+                self._write_head(self.store.log(log.origin), [opened])
+            self._forks.settle(log.origin)
+        return Offered(checkpoint, opened, ahead=False)
+
+    def _readable(self, origin: str, recovering: bool) -> LogState:
+        """Return a log that may grow by what others send.
+
+        Raises:
+                RequestError: ORIGIN_UNKNOWN.
+            ConflictError: ORIGIN_CLOSED.
+        """
+        if origin not in self.keys.origins():
+            raise RequestError(Reason.ORIGIN_UNKNOWN, origin=origin[:128])
+        log = self.store.ensure_log(origin)
+        if log.status is not Status.ACTIVE or (log.own and not recovering):
+            status = "own" if log.own else log.status.value
+            raise ConflictError(Reason.ORIGIN_CLOSED, origin=origin, status=status)
+        return log
+
+    def _receive(
+        self,
+        log: LogState,
+        parts: Iterator[LogStart | LogChunk],
+        peer: str,
+        prove: Prove | None,
+    ) -> Pulled:
+        """Verify a stream and store it, chunk by chunk; blame the peer by name."""
+        pulled = Pulled(log.origin, log.size, log.size)
+        try:
+            start = next(parts, None)
+            if not isinstance(start, LogStart):
+                raise PeerError(
+                    Reason.MALFORMED, field="stream", detail="it begins with no start"
+                )
+            # As it was when the peer was asked: another peer's thread may have added
+            # entries since, and that is nobody's fault.
+            held = frontier_at(log.size, self.store.hashes(log.origin))
+            stream = LogStream(log.origin, held)
+            checkpoint, opened = self.open(start.head, peer)
+            stream.start(start, checkpoint)
+            self._check_frozen(log, checkpoint)
+            offered = self._offer(log, checkpoint, opened)
+            if stream.forked:
+                self._forks.prove_fork(log, checkpoint, opened, prove)
+            if not offered.ahead:
+                return pulled
+            self._check_growth(log, checkpoint.size, 0)
+            self._forks.check_seen(log, checkpoint, opened, prove)
+            self._read_chunks(stream, parts, pulled)
+            stream.end()
+        except PeerError as error:
+            raise blamed(error, peer, log.origin) from error
+        with self._heads:
+            self._write_head(self.store.log(log.origin), [opened])
+        self._forks.settle(log.origin)
+        pulled.complete = True
+        return pulled
+
+    def _read_chunks(
+        self, stream: LogStream, parts: Iterator[LogStart | LogChunk], pulled: Pulled
+    ) -> None:
+        """Store each chunk once it is verified; the end is the caller's matter."""
+        origin = pulled.origin
+        for part in parts:
+            if not isinstance(part, LogChunk):
+                raise PeerError(
+                    Reason.MALFORMED, field="stream", detail="a second start"
+                )
+            chunk = stream.chunk(part)
+            if chunk.bodies:
+                sizes = sum(map(len, chunk.bodies.values()))
+                self._check_growth(self.store.log(origin), stream.size, sizes)
+            self._store(chunk, pulled)
+            pulled.refused.extend(chunk.growth.refused)
+            pulled.size = chunk.growth.end
+            self._on_entries(origin, chunk.growth.start, chunk.growth.end)
+
+    def _store(self, chunk: VerifiedChunk, pulled: Pulled) -> None:
+        """Store a chunk in one transaction, unless another peer's thread did.
+
+        Two peers may send the same log at once: whoever is second finds its entries
+        held, or a part of them, and stores the rest.
+        """
+        growth = chunk.growth
+        bodies = chunk.bodies
+        while True:
+            try:
+                appended = self.store.append(growth, bodies, seconds=self.clock())
+            except ConflictError as error:
+                if error.reason is not Reason.OLD_SIZE_CONFLICT:
+                    raise
+            else:
+                pulled.missing.extend(appended.missing)
+                pulled.dropped.extend(appended.dropped)
+                if appended.dropped:
+                    self._on_dropped(growth.origin, appended.dropped)
+                return
+            growth = self._rest(chunk)
+            named = {entry.sha256 for entry in growth.entries if entry}
+            held = {key: body for key, body in bodies.items() if key not in named}
+            if held:  # the other thread may have stored their entries without them
+                self.store.put_bodies(held)
+            if not growth.raws:
+                return
+            bodies = {key: body for key, body in bodies.items() if key in named}
+
+    def _rest(self, chunk: VerifiedChunk) -> Growth:
+        """Return what is not held yet of a chunk.
+
+        Raises:
+            ConflictError: LOG_FORKED: what is held is not what the chunk has.
+        """
+        whole = chunk.growth
+        frontier = self.store.frontier(whole.origin)
+        if frontier.size >= whole.end:
+            root = self.store.root_at(whole.origin, whole.end)
+            rest = grow(frontier, (), whole.origin)
+        else:
+            raws = whole.raws[frontier.size - whole.start :]
+            rest = grow(frontier, raws, whole.origin)
+            root = rest.frontier.root()
+        if root != whole.frontier.root():
+            raise ConflictError(Reason.LOG_FORKED, origin=whole.origin, size=whole.end)
+        return rest
+
+    def _check_frozen(self, log: LogState, checkpoint: Checkpoint) -> None:
+        """Refuse heads above the size at which a key was suspended."""
+        frozen = self.keys.frozen_size(log.origin)
+        if frozen is not None and checkpoint.size > frozen:
+            raise ConflictError(
+                Reason.ORIGIN_CLOSED, origin=log.origin, status=Status.FROZEN.value
+            )
+
+    def _check_growth(self, log: LogState, size: int, body_bytes: int) -> None:
+        """Pause a log that grows above its quota; an operator lets it go on.
+
+        Raises:
+            ConflictError: ORIGIN_CLOSED.
+        """
+        entries_day, bytes_day = self.store.grown(log.origin, self.clock())
+        first_contact = log.size == entries_day
+        total = (
+            size > LOG_ENTRIES_MAX or log.body_bytes + body_bytes > LOG_BODY_BYTES_MAX
+        )
+        daily = not first_contact and (
+            size - (log.size - entries_day) > GROWTH_ENTRIES_DAY_MAX
+            or bytes_day + body_bytes > GROWTH_BODY_BYTES_DAY_MAX
+        )
+        if total or daily:
+            self.store.set_status(log.origin, Status.PAUSED)
+            raise ConflictError(
+                Reason.ORIGIN_CLOSED, origin=log.origin, status=Status.PAUSED.value
+            )
+
+    def _write_head(self, log: LogState, opened: list[Opened]) -> None:
+        """Merge notes into the complete head and store it, if it says more.
+
+        Called with the lock held.
+        """
+        size = checkpoints.parse(opened[0].text).size
+        if size < log.head_size:
+            return  # another thread completed a larger head meanwhile
+        if size == log.head_size and log.checkpoint is not None:
+            text, lines = notes.split(log.checkpoint)
+            opened = [Opened(text, tuple(lines)), *opened]
+        witnesses = {witness_verifier(key).name for key in self.keys.witnesses()}
+        note = checkpoints.assemble(opened, witnesses)
+        if note == log.checkpoint:
+            return
+        self.store.put_head(
+            log.origin, note, seconds=self.clock(), verified_at=self._now()
+        )
+        if 0 < self.keys.quorum <= self._cosigners(log.origin, note):
+            self.store.put_confirmed(log.origin, note)
+        self._on_head(log.origin)
+
+    def _cosigners(self, origin: str, note: bytes) -> int:
+        """Count the cities whose witnesses cosigned, without the log's own city."""
+        city = self.keys.city(origin)
+        cities = {witness_verifier(key).name: key.city for key in self.keys.witnesses()}
+        names = checkpoints.stored_cosignature_times(note)
+        return len({cities[name] for name in names if name in cities} - {city})
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def blamed(error: PeerError, peer: str, origin: str) -> PeerError:
+    """Return an error with the peer and the log among its values."""
+    return PeerError(
+        error.reason, **{"origin": origin[:128], **error.values, "peer": peer}
+    )
+
+
+def _matched(digest: Digest, body: Body) -> bytes | None:
+    """Return the content of an answer to one digest, None when it is absent.
+
+    Raises:
+        PeerError: MALFORMED, DIGEST_MISMATCH.
+    """
+    if body.sha256 != digest.raw:
+        raise PeerError(Reason.MALFORMED, field="bodies", detail="not in order")
+    if body.absence is not BodyAbsence.PRESENT:
+        return None
+    actual = Digest.of(body.content)
+    if actual != digest:
+        raise PeerError(Reason.DIGEST_MISMATCH, expected=digest.hex, actual=actual.hex)
+    return body.content

@@ -1,0 +1,63 @@
+"""Transactions over the node's database, as the log store uses them.
+
+`connect` returns the calling thread's own connection in autocommit mode
+(`isolation_level=None`), with WAL on; it is never closed here.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from shahrdad.datasets.errors import Reason, RequestError
+
+
+class LogConnection:
+    """The connection of the calling thread, and one writer at a time."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._writer = threading.RLock()
+        self._ids: dict[str, int] = {}
+
+    @contextmanager
+    def _write(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        """Open a write transaction: committed at the end, rolled back on any error.
+
+        Args:
+            durable: Whether it survives a power cut once it is committed. What is
+                lost of a mirrored log is pulled again; our own word is not.
+        """
+        with self._writer:
+            connection = self._connect()
+            if not durable:
+                connection.execute("PRAGMA synchronous=NORMAL")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.execute("ROLLBACK")
+                    raise
+                connection.execute("COMMIT")
+            finally:
+                if not durable:
+                    connection.execute("PRAGMA synchronous=FULL")
+
+    def _id(self, origin: str) -> int:
+        """Return a log's number; it never changes.
+
+        Raises:
+            RequestError: ORIGIN_UNKNOWN.
+        """
+        known = self._ids.get(origin)
+        if known is None:
+            row = (
+                self._connect()
+                .execute("SELECT id FROM log WHERE origin=?", (origin,))
+                .fetchone()
+            )
+            if row is None:
+                raise RequestError(Reason.ORIGIN_UNKNOWN, origin=origin)
+            known = self._ids[origin] = int(row[0])
+        return known

@@ -1,0 +1,471 @@
+"""The sync loop: what peers have that we lack, round by round (federation 8).
+
+A peer's cursor is stored after each page, once its heads are handled: a cut costs one
+page. One thread asks one peer: a dead one never delays a live one. A peer that fails is
+left alone for a while, longer each time; a log that is wrong is no reason to leave the
+peer that shows it.
+
+    syncer.round(peers)               ask everybody once, and report
+    syncer.follow(peers, stop, …)     go on with long polls until told to stop
+"""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from shahrdad.datasets.errors import (
+    ConflictError,
+    PeerError,
+    Reason,
+    RequestError,
+    ShahrdadError,
+    UnavailableError,
+)
+from shahrdad.federation.ingest import Ingest, Pulled
+from shahrdad.federation.limits import PEERS_AT_ONCE_MAX, WAIT_SECONDS_MAX
+from shahrdad.federation.log_store import LogState, PeerState, Problem, Status
+from shahrdad.federation.reader import Head, HeadsPage, LogReader
+from shahrdad.federation.sync_report import (
+    LogReport,
+    PeerReport,
+    Refusal,
+    SyncReport,
+)
+from shahrdad.federation.verify import checkpoint as checkpoints
+from shahrdad.federation.verify import entry as entries
+from shahrdad.federation.witness import Witness
+
+BACKOFF_SECONDS = 60
+BACKOFF_SECONDS_MAX = 86_400
+JITTER_SECONDS = 30
+ENTRIES_AT_ONCE = 1_024  # read for the report
+PAGES_MAX = 1_000  # of one peer in one turn: two million heads
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPeer:
+    """A peer's name, and how to reach it."""
+
+    name: str
+    connect: Callable[[], LogReader]
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one peer's turn found; only its thread writes to it."""
+
+    report: PeerReport
+    refused: list[Refusal] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    not_applied: dict[str, int] = field(default_factory=dict)
+    # What was live before: origin → size and keys.
+    keys_before: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    own_ahead: int = 0
+
+
+class Syncer:
+    """Keeps the logs of a node up to date; one at a time for each store.
+
+    Args:
+        ingest: Verifies and stores.
+        witness: Cosigns what is held; None = this node is no witness.
+        member_origin: The log that is read first: it says which keys count.
+        on_own_head: Called with each validly signed head of our own log that a peer
+            shows; the log writer compares it (federation 4.6).
+        chance: For jitter and backoff.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        *,
+        witness: Witness | None = None,
+        member_origin: str = "",
+        on_own_head: Callable[[bytes], None] = lambda note: None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.ingest = ingest
+        self._store = ingest.store
+        self._witness = witness
+        self._member_origin = member_origin
+        self._on_own_head = on_own_head
+        self._chance = chance or random.Random()  # noqa: S311 - only spreads load
+        self._reporting = threading.Lock()
+
+    def round(
+        self,
+        peers: Sequence[SyncPeer],
+        wait_seconds: int = 0,
+        *,
+        full: bool = False,
+        force: bool = False,
+    ) -> SyncReport:
+        """Ask every peer once, at most eight at a time.
+
+        Args:
+            peers: Whom to ask.
+            wait_seconds: How long a peer may wait while nothing changed.
+            full: List every head, also those that did not change since the last round.
+            force: Ask also peers that are in backoff.
+        """
+        report = SyncReport(started=self._now())
+        turns = []
+        due: list[tuple[SyncPeer, _Turn]] = []
+        for peer in peers:
+            turn = _Turn(PeerReport(peer.name))
+            turns.append(turn)
+            state = self._store.peer(peer.name)
+            if not force and state.next_try and state.next_try > self._now():
+                turn.report.skipped_until = state.next_try
+            else:
+                due.append((peer, turn))
+        if due:
+            with ThreadPoolExecutor(min(PEERS_AT_ONCE_MAX, len(due))) as threads:
+                running = [
+                    threads.submit(self._guarded, peer, turn, wait_seconds, full)
+                    for peer, turn in due
+                ]
+            for done in running:
+                done.result()  # an error that is no peer's is ours: let it be seen
+        self._store.list_cosigned(self.ingest.clock())
+        self._fill(report, turns)
+        return report
+
+    def follow(
+        self,
+        peers: Sequence[SyncPeer],
+        stop: threading.Event,
+        on_report: Callable[[SyncReport], None] = lambda report: None,
+    ) -> None:
+        """Ask peers again and again with long polls, until `stop` is set.
+
+        Each of at most eight threads asks its share of the peers in turn. A report is
+        handed over whenever a turn brought or refused something.
+
+        Args:
+            peers: Whom to ask.
+            stop: Ends it, after the polls that run.
+            on_report: Called from several threads, one at a time.
+        """
+        if not peers:
+            stop.wait()
+            return
+        count = min(PEERS_AT_ONCE_MAX, len(peers))
+        shares = [peers[start::count] for start in range(count)]
+        threads = [
+            threading.Thread(
+                target=self._follow_share,
+                args=(share, stop, on_report),
+                name=f"sync-{share[0].name}",
+            )
+            for share in shares
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _follow_share(
+        self,
+        peers: Sequence[SyncPeer],
+        stop: threading.Event,
+        on_report: Callable[[SyncReport], None],
+    ) -> None:
+        """Ask some peers in turn; a peer in backoff is passed over."""
+        stop.wait(self._chance.uniform(0, min(JITTER_SECONDS, 1 + len(peers))))
+        wait = WAIT_SECONDS_MAX // len(peers)
+        while not stop.is_set():
+            asked = 0
+            for peer in peers:
+                state = self._store.peer(peer.name)
+                if stop.is_set() or (state.next_try or "") > self._now():
+                    continue
+                asked += 1
+                turn = _Turn(PeerReport(peer.name))
+                self._guarded(peer, turn, wait, full=False)
+                if turn.report.entries or turn.refused or not turn.report.answered:
+                    report = SyncReport(started=self._now())
+                    with self._reporting:
+                        self._fill(report, [turn])
+                        on_report(report)
+            self._store.list_cosigned(self.ingest.clock())
+            if not asked or not wait:
+                stop.wait(1)
+
+    def _guarded(
+        self, peer: SyncPeer, turn: _Turn, wait_seconds: int, full: bool
+    ) -> None:
+        """Give a peer its turn; whatever it does costs that peer alone."""
+        state = self._store.peer(peer.name)
+        cursor = "" if full else state.cursor
+        try:
+            reader = peer.connect()
+            try:
+                cursor = self._ask(reader, cursor, wait_seconds, turn)
+            finally:
+                reader.close()
+        except ShahrdadError as error:
+            turn.report.error = error.reason.value
+            self._note(turn, peer.name, "", error)
+            self._store.put_peer(self._failed(state))
+        else:
+            turn.report.answered = True
+            self._store.put_peer(PeerState(peer.name, cursor, 0, None, self._now()))
+
+    def _ask(
+        self, reader: LogReader, cursor: str, wait_seconds: int, turn: _Turn
+    ) -> str:
+        """Handle page after page; return the cursor behind the last.
+
+        Raises:
+            ShahrdadError: of the peer; what was handled before stays.
+        """
+        page = self._list(reader, cursor, wait_seconds)
+        for _ in range(PAGES_MAX):
+            heads = sorted(
+                page.heads, key=lambda head: head.origin != self._member_origin
+            )
+            for head in heads:
+                turn.report.heads += 1
+                self._handle(reader, head, turn)
+            self._fetch_missing(reader, heads, turn)
+            state = self._store.peer(reader.name)
+            self._store.put_peer(
+                PeerState(
+                    reader.name,
+                    page.next_cursor,
+                    state.failures,
+                    state.next_try,
+                    state.last_ok,
+                )
+            )
+            if not page.more or page.next_cursor == cursor:
+                break
+            cursor = page.next_cursor
+            page = self._list(reader, cursor, 0)
+        return page.next_cursor
+
+    def _list(self, reader: LogReader, cursor: str, wait_seconds: int) -> HeadsPage:
+        """List heads; a cursor that expired starts again from nothing."""
+        try:
+            return reader.list_heads(cursor, wait_seconds)
+        except RequestError as error:
+            if error.reason is not Reason.CURSOR_EXPIRED or not cursor:
+                raise
+        return reader.list_heads("", wait_seconds)
+
+    def _handle(self, reader: LogReader, head: Head, turn: _Turn) -> None:
+        """Do what one head calls for.
+
+        Raises:
+            PeerError, UnavailableError: of a stream: the peer's turn is over.
+        """
+        origin = head.origin
+        try:
+            if head.evidence and self.ingest.take_evidence(head, reader.name):
+                turn.quarantined.append(origin)
+            offered = self.ingest.offer(head, reader.name)
+        except ShahrdadError as error:
+            self._note(turn, reader.name, origin, error)
+            return  # the head is skipped, the peer is not
+        log = self._store.log(origin)
+        if log.own:
+            self._compare_own(log, offered.checkpoint.size, head.checkpoint, turn)
+        elif offered.ahead and log.status is Status.ACTIVE:
+            self._pull(reader, origin, turn)
+        self._cosign(origin)
+
+    def _pull(self, reader: LogReader, origin: str, turn: _Turn) -> None:
+        log = self._store.log(origin)
+        if origin not in turn.keys_before:
+            keys = frozenset(self._store.live(origin))
+            turn.keys_before[origin] = (log.size, keys)
+        try:
+            pulled = self.ingest.pull(reader, origin)
+        except (ConflictError, RequestError) as error:
+            self._note(turn, reader.name, origin, error)
+            return
+        finally:
+            turn.report.entries += self._store.log(origin).size - log.size
+        self._count(pulled, turn)
+
+    def _count(self, pulled: Pulled, turn: _Turn) -> None:
+        origin = pulled.origin
+        if pulled.dropped:
+            dropped = turn.dropped.get(origin, 0) + len(pulled.dropped)
+            turn.dropped[origin] = dropped
+        if pulled.refused:
+            refused = turn.not_applied.get(origin, 0) + len(pulled.refused)
+            turn.not_applied[origin] = refused
+        for index, detail in pulled.refused[:10]:
+            self._store.add_problem(
+                Problem(self._now(), "", origin, index, Reason.MALFORMED.value, detail)
+            )
+
+    def _compare_own(self, log: LogState, size: int, note: bytes, turn: _Turn) -> None:
+        """Compare our own log; it is never pulled here (federation 4.6)."""
+        self._on_own_head(note)
+        if size > log.size:
+            turn.own_ahead = max(turn.own_ahead, size)
+
+    def _fetch_missing(
+        self, reader: LogReader, heads: Sequence[Head], turn: _Turn
+    ) -> None:
+        """Ask for live bodies that are missing, first those of this page's heads."""
+        origins = dict.fromkeys(head.origin for head in heads)
+        origins |= dict.fromkeys(
+            log.origin for log in self._store.logs() if log.missing_bodies
+        )
+        for origin in origins:
+            log = self._store.find_log(origin)
+            if log is None or not log.missing_bodies:
+                continue
+            while came := self.ingest.fetch_bodies(reader, origin):
+                turn.report.bodies += came
+
+    def _cosign(self, origin: str) -> None:
+        """Add our line to a head that is held with all its entries."""
+        if self._witness is None:
+            return
+        line = self._witness.cosign(origin)
+        if line is not None:
+            self.ingest.put_cosignature(origin, line)
+
+    def _note(self, turn: _Turn, peer: str, origin: str, error: ShahrdadError) -> None:
+        """Write a line of the ledger."""
+        named = str(error.values.get("origin", origin)) or origin
+        if error.reason is Reason.EQUIVOCATION:
+            turn.quarantined.append(named)
+        if isinstance(error, UnavailableError) and not origin:
+            return  # silence is in the peer's own line
+        index = error.values.get("index")
+        turn.refused.append(
+            Refusal(
+                peer,
+                named,
+                index if isinstance(index, int) else None,
+                error.reason.value,
+                error.text("fa"),
+                error.text("en"),
+            )
+        )
+        self._store.add_problem(
+            Problem(
+                self._now(),
+                peer,
+                named,
+                None,
+                error.reason.value,
+                error.text("en")[:500],
+            )
+        )
+
+    def _failed(self, state: PeerState) -> PeerState:
+        """Return the state of a peer that failed: full jitter, doubling to a day."""
+        latest = self._store.peer(state.name)
+        failures = state.failures + 1
+        most = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** min(failures - 1, 20))
+        moment = self._moment() + timedelta(seconds=self._chance.uniform(0, most))
+        return PeerState(
+            state.name, latest.cursor, failures, _text(moment), state.last_ok
+        )
+
+    def _fill(self, report: SyncReport, turns: Sequence[_Turn]) -> None:
+        """Put together what the turns found and what the store says now."""
+        dropped: dict[str, int] = {}
+        not_applied: dict[str, int] = {}
+        before: dict[str, tuple[int, frozenset[str]]] = {}
+        for turn in turns:
+            report.peers.append(turn.report)
+            report.refused.extend(turn.refused)
+            report.quarantined.extend(turn.quarantined)
+            report.own_ahead = max(report.own_ahead, turn.own_ahead)
+            for total, part in (
+                (dropped, turn.dropped),
+                (not_applied, turn.not_applied),
+            ):
+                for origin, count in part.items():
+                    total[origin] = total.get(origin, 0) + count
+            for origin, found in turn.keys_before.items():
+                # Of two peers' threads, the first one saw the log as it was.
+                before[origin] = min(before.get(origin, found), found, key=_size)
+        report.quarantined = sorted(set(report.quarantined))
+        held = {log.origin: log for log in self._store.logs()}
+        for origin in sorted({*held, *self.ingest.keys.origins()}):
+            line = self._log_report(origin, held.get(origin), before.get(origin))
+            line.redacted = dropped.get(origin, 0)
+            line.not_applied = not_applied.get(origin, 0)
+            report.logs.append(line)
+        report.finished = self._now()
+
+    def _log_report(
+        self,
+        origin: str,
+        log: LogState | None,
+        before: tuple[int, frozenset[str]] | None,
+    ) -> LogReport:
+        """Tell what changed in a log since the round began."""
+        city = self.ingest.keys.city(origin)
+        if log is None:
+            return LogReport(origin, city)
+        report = LogReport(
+            origin,
+            city,
+            size_before=log.size,
+            size=log.size,
+            status=log.status.value,
+            missing_bodies=log.missing_bodies,
+            stale=self._is_stale(log),
+        )
+        if before is not None:
+            report.size_before, keys = before
+            self._fill_keys(report, keys)
+        return report
+
+    def _fill_keys(self, report: LogReport, before: frozenset[str]) -> None:
+        """Replay the new entries over the keys that were live before."""
+        touched: set[str] = set()
+        live = set(before)
+        for start in range(report.size_before, report.size, ENTRIES_AT_ONCE):
+            end = min(start + ENTRIES_AT_ONCE, report.size)
+            raws = self._store.entries(report.origin, start, end)
+            for index, raw in enumerate(raws, start):
+                try:
+                    entry = entries.parse(raw, index, report.origin)
+                except PeerError:
+                    continue
+                if entry.key is None:
+                    continue
+                touched.add(entry.key)
+                (live.add if entry.op == "put" else live.discard)(entry.key)
+        report.new = sorted(touched & live - before)
+        report.changed = sorted(touched & live & before)
+        report.withdrawn = sorted(touched & before - live)
+
+    def _is_stale(self, log: LogState) -> bool:
+        """Tell whether witnesses are silent about a log that they should see."""
+        keys = self.ingest.keys
+        if not keys.quorum or log.checkpoint is None:
+            return False
+        times = checkpoints.stored_cosignature_times(log.checkpoint)
+        newest = max(times.values(), default=0)
+        return self.ingest.clock() - newest > keys.stale_hours * 3_600
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self.ingest.clock(), UTC)
+
+    def _now(self) -> str:
+        return _text(self._moment())
+
+
+def _size(before: tuple[int, frozenset[str]]) -> int:
+    return before[0]
+
+
+def _text(moment: datetime) -> str:
+    """Return a time as RFC 3339, which sorts as text."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,242 @@
+"""What a round of synchronisation did, for a person and for a program.
+
+new         keys that were not live before
+changed     keys with a newer version
+withdrawn   keys that are live no more
+stale       heads whose newest cosignature is too old, or that nobody cosigned
+missing     logs that are followed and were never seen, or bodies that nobody had
+refused     what peers and cities did wrong, by peer, log, index and reason
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from shahrdad.datasets.errors import Language
+
+
+@dataclass(slots=True)
+class LogReport:
+    """What changed in one log; the keys are in byte order."""
+
+    origin: str
+    city: str = ""
+    size_before: int = 0
+    size: int = 0
+    status: str = "active"
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    redacted: int = 0
+    not_applied: int = 0  # entries that this version must not apply
+    missing_bodies: int = 0
+    stale: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether any head of it is held."""
+        return self.size > 0
+
+    @property
+    def entries(self) -> int:
+        """How many entries are new."""
+        return self.size - self.size_before
+
+
+@dataclass(slots=True)
+class PeerReport:
+    """How one peer answered."""
+
+    name: str
+    answered: bool = False
+    skipped_until: str = ""  # in backoff; RFC 3339
+    heads: int = 0
+    entries: int = 0
+    bodies: int = 0
+    error: str = ""  # reason of the failure that ended its turn
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One line of the ledger."""
+
+    peer: str
+    origin: str
+    index: int | None
+    reason: str
+    detail_fa: str
+    detail_en: str
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """One round.
+
+    `own_ahead` is the largest size that peers show of our own log above ours: this
+    node was restored from a backup and must recover before it signs.
+    """
+
+    started: str
+    finished: str = ""
+    peers: list[PeerReport] = field(default_factory=list)
+    logs: list[LogReport] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    quarantined: list[str] = field(default_factory=list)  # in this round
+    own_ahead: int = 0
+
+    @property
+    def entries(self) -> int:
+        """How many entries are new, of all logs."""
+        return sum(log.entries for log in self.logs)
+
+    @property
+    def answered(self) -> int:
+        """How many peers answered."""
+        return sum(peer.answered for peer in self.peers)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every peer that was asked answered, and nothing was refused."""
+        asked = [peer for peer in self.peers if not peer.skipped_until]
+        return not self.refused and all(peer.answered for peer in asked)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        found = asdict(self)
+        found["entries"] = self.entries
+        found["ok"] = self.ok
+        return found
+
+    def text(self, language: Language) -> str:
+        """Return the report for a person, lines of plain text."""
+        say = SENTENCES[language]
+        lines = [say["title"].format(started=self.started)]
+        lines.append(
+            say["peers"].format(
+                answered=self.answered, peers=len(self.peers), entries=self.entries
+            )
+        )
+        for peer in self.peers:
+            if peer.skipped_until:
+                lines.append(
+                    say["skipped"].format(name=peer.name, at=peer.skipped_until)
+                )
+            elif not peer.answered:
+                lines.append(say["silent"].format(name=peer.name, error=peer.error))
+        for log in self.logs:
+            lines.extend(_log_lines(log, language))
+        if self.own_ahead:
+            lines.append(say["own_ahead"].format(size=self.own_ahead))
+        lines.extend(
+            say["quarantined"].format(origin=origin) for origin in self.quarantined
+        )
+        for refusal in self.refused:
+            detail = refusal.detail_fa if language == "fa" else refusal.detail_en
+            lines.append(
+                say["refused"].format(
+                    peer=refusal.peer,
+                    origin=refusal.origin,
+                    reason=refusal.reason,
+                    detail=detail,
+                )
+            )
+        if self.ok and not self.entries and not self.own_ahead:
+            lines.append(say["nothing"])
+        return "\n".join(lines) + "\n"
+
+
+def _log_lines(log: LogReport, language: Language) -> list[str]:
+    """Return the lines about one log; none when nothing is to be said."""
+    say = SENTENCES[language]
+    facts = []
+    for name, keys in (
+        ("new", log.new),
+        ("changed", log.changed),
+        ("withdrawn", log.withdrawn),
+    ):
+        if keys:
+            facts.append(say[name].format(count=len(keys)))
+    if log.redacted:
+        facts.append(say["redacted"].format(count=log.redacted))
+    if log.not_applied:
+        facts.append(say["not_applied"].format(count=log.not_applied))
+    if log.missing_bodies:
+        facts.append(say["missing_bodies"].format(count=log.missing_bodies))
+    if log.stale:
+        facts.append(say["stale"])
+    if not log.held:
+        facts.append(say["never_seen"])
+    if log.status != "active":
+        facts.append(say["status"].format(status=STATUSES[language][log.status]))
+    if not facts:
+        return []
+    name = f"{log.city} ({log.origin})" if log.city else log.origin
+    comma = "، " if language == "fa" else ", "
+    lines = [f"  {name}: {comma.join(facts)}"]
+    for sign, keys in (("+", log.new), ("~", log.changed), ("-", log.withdrawn)):
+        lines.extend(f"    {sign} {key}" for key in keys)
+    return lines
+
+
+STATUSES: dict[Language, dict[str, str]] = {
+    "fa": {
+        "active": "فعال",
+        "frozen": "منجمد",
+        "paused": "متوقف",
+        "quarantined": "قرنطینه",
+        "closed": "بسته",
+    },
+    "en": {
+        "active": "active",
+        "frozen": "frozen",
+        "paused": "paused",
+        "quarantined": "quarantined",
+        "closed": "closed",
+    },
+}
+
+SENTENCES: dict[Language, dict[str, str]] = {
+    "fa": {
+        "title": "گزارش همگام‌سازی، {started}",
+        "peers": "{answered} همتا از {peers} همتا پاسخ دادند؛ {entries} مدخل تازه.",
+        "skipped": "  {name}: تا {at} از آن پرسیده نمی‌شود.",
+        "silent": "  {name}: پاسخ نداد ({error}).",
+        "new": "{count} تازه",
+        "changed": "{count} تغییریافته",
+        "withdrawn": "{count} پس‌گرفته",
+        "redacted": "{count} محوشده",
+        "not_applied": "{count} مدخل ناشناخته",
+        "missing_bodies": "{count} شناسنامه هنوز نرسیده",
+        "stale": "تأیید شاهدان کهنه است",
+        "never_seen": "هنوز دیده نشده",
+        "status": "وضعیت: {status}",
+        "own_ahead": (
+            "همتایان لاگ این گره را تا اندازهٔ {size} نشان می‌دهند که بزرگ‌تر از ماست: "
+            "پیش از امضای تازه باید بازیابی شود."
+        ),
+        "quarantined": "  {origin}: دو تاریخ امضا کرده است؛ قرنطینه شد.",
+        "refused": "  رد شد: {peer}، {origin}، {reason}: {detail}",
+        "nothing": "چیزی تغییر نکرده است.",
+    },
+    "en": {
+        "title": "Synchronisation report, {started}",
+        "peers": "{answered} of {peers} peers answered; {entries} new entries.",
+        "skipped": "  {name}: is not asked until {at}.",
+        "silent": "  {name}: did not answer ({error}).",
+        "new": "{count} new",
+        "changed": "{count} changed",
+        "withdrawn": "{count} withdrawn",
+        "redacted": "{count} redacted",
+        "not_applied": "{count} entries not understood",
+        "missing_bodies": "{count} records not arrived yet",
+        "stale": "its cosignatures are stale",
+        "never_seen": "never seen yet",
+        "status": "status: {status}",
+        "own_ahead": (
+            "Peers show this node's own log up to size {size}, above ours: it must "
+            "recover before it signs again."
+        ),
+        "quarantined": "  {origin}: signed two histories; it is quarantined.",
+        "refused": "  refused: {peer}, {origin}, {reason}: {detail}",
+        "nothing": "Nothing changed.",
+    },
+}

@@ -1,0 +1,57 @@
+"""The SHA-256 of some bytes, as a value that can hold nothing else.
+
+>>> from shahrdad.federation.verify.digest import Digest
+>>> Digest.of(b"").hex[:16]
+'e3b0c44298fc1c14'
+>>> Digest.parse(Digest.of(b"a").hex) == Digest.of(b"a")
+True
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+
+from shahrdad.datasets.errors import Reason, RequestError
+
+DIGEST_BYTES = 32
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A SHA-256 digest: 32 bytes, written as 64 lower-case hexadecimal digits."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse anything but 32 bytes: it would become a name or a path."""
+        if type(self.raw) is not bytes or len(self.raw) != DIGEST_BYTES:
+            raise ValueError("a digest is 32 bytes")
+
+    @classmethod
+    def of(cls, data: bytes) -> "Digest":
+        """Return the digest of some bytes."""
+        return cls(sha256(data).digest())
+
+    @classmethod
+    def parse(cls, text: str) -> "Digest":
+        """Return the digest that 64 lower-case hexadecimal digits name.
+
+        Raises:
+            RequestError: MALFORMED.
+        """
+        if not _HEX.fullmatch(text):
+            raise RequestError(
+                Reason.MALFORMED, field="digest", detail="not 64 lower-case hex digits"
+            )
+        return cls(bytes.fromhex(text))
+
+    @property
+    def hex(self) -> str:
+        """The 64 digits."""
+        return self.raw.hex()
+
+    def __str__(self) -> str:
+        """Return the 64 digits."""
+        return self.raw.hex()

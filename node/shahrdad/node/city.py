@@ -1,0 +1,278 @@
+"""One city's node, opened: everything that its commands and services work with.
+
+    config     what the operator set
+    database   node.db: logs, catalog, submissions
+    store      the objects
+    logs       the signed logs, the city's own and those it mirrors
+    catalog    what is published, read from the projection
+
+Only `start_signing` loads the key; everything else reads.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.node.catalog import Catalog, Version
+from shahrdad.node.config import Config, load
+from shahrdad.node.database import Database
+from shahrdad.node.projection import Projection
+
+if TYPE_CHECKING:
+    from shahrdad.federation.keyring import ConfiguredKeys
+    from shahrdad.federation.log_store import LogState, LogStore, PeerState
+    from shahrdad.federation.log_writer import LogWriter, Recovery
+    from shahrdad.federation.verify.entry import DeleteReason
+    from shahrdad.node.store.contract import ObjectStore
+
+KEY_NAME = "signing.key"  # the Ed25519 seed: whoever reads it signs as the city
+VKEY_NAME = "signing.vkey"
+GUARD_NAME = "signer.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest version of a dataset of this city, and its record."""
+
+    version: Version
+    body: dict[str, Any]
+    live: bool
+
+
+class Node:
+    """A node on this machine.
+
+    Args:
+        config: Its configuration.
+
+    Raises:
+        ConflictError: DATABASE_NEWER.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.database = Database(config.data / "node.db")
+        self.catalog = Catalog(self.database.connect)
+        self.projection = Projection(self.database, self.city_of)
+
+    def __enter__(self) -> "Node":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what is open."""
+        self.close()
+
+    def close(self) -> None:
+        """Close this thread's connection to the database."""
+        self.database.close()
+
+    @cached_property
+    def store(self) -> "ObjectStore":
+        """The object store."""
+        from shahrdad.node.store.opening import StoreSettings, open_store
+
+        section = self.config.store
+        return open_store(
+            StoreSettings(
+                kind=section.kind,
+                path=self.config.objects,
+                endpoint=section.endpoint
+                if "://" in section.endpoint or not section.endpoint
+                else f"http{'s' if section.secure else ''}://{section.endpoint}",
+                bucket=section.bucket,
+                private_bucket=section.private_bucket,
+                prefix=section.prefix,
+                region=section.region,
+                access_key=section.access_key,
+                secret_key=section.secret_key,
+                serve=section.serve,
+            )
+        )
+
+    @cached_property
+    def logs(self) -> "LogStore":
+        """The signed logs."""
+        from shahrdad.federation.log_store import LogStore
+
+        return LogStore(self.database.connect)
+
+    @cached_property
+    def keys(self) -> "ConfiguredKeys":
+        """The keys that heads are checked with: our own, and the configured ones."""
+        from shahrdad.federation.keyring import ConfiguredKeys, LogKey
+
+        found = [
+            LogKey(log.origin, vkey)
+            for log in self.config.federation.logs
+            for vkey in log.vkeys
+        ]
+        own = self.vkey
+        if own is not None and all(key.vkey != own for key in found):
+            found.append(LogKey(self.config.federation.origin, own))
+        cities = {log.origin: log.city for log in self.config.federation.logs}
+        cities[self.config.federation.origin] = self.config.node.city
+        return ConfiguredKeys(found, cities=cities)
+
+    @property
+    def vkey(self) -> str | None:
+        """The public key of the city's own log, or None before `shahrdad init`."""
+        path = self.config.data / VKEY_NAME
+        return path.read_text("utf-8").strip() if path.exists() else None
+
+    @cached_property
+    def writer(self) -> "LogWriter":
+        """The one that signs.
+
+        Raises:
+            RequestError: KEY_NOT_FOUND.
+        """
+        from shahrdad.federation.guard import SigningGuard
+        from shahrdad.federation.keyfile import load_signer
+        from shahrdad.federation.log_writer import LogWriter
+        from shahrdad.federation.static_mirror import StaticMirror
+
+        path = self.config.data / KEY_NAME
+        if not path.exists():
+            raise RequestError(Reason.KEY_NOT_FOUND, path=str(path))
+        return LogWriter(
+            self.logs,
+            SigningGuard(self.config.data / GUARD_NAME),
+            load_signer(path, self.config.federation.origin),
+            StaticMirror(self.store),
+        )
+
+    def city_of(self, origin: str) -> str | None:
+        """Return the city whose log has this origin, or None."""
+        return self.keys.city(origin) or None
+
+    def newest(self, ref: str) -> Newest | None:
+        """Return the newest version of a dataset, or None before the first."""
+        try:
+            dataset, version = self.catalog.version(ref)
+        except RequestError:
+            return None
+        body = self.catalog.body(version.digest)
+        return Newest(version, body, dataset.state == "live")
+
+    def start_signing(self, *, offline: bool = False) -> "Recovery":
+        """Compare with store and peers, and finish what a kill left unsigned.
+
+        Call it while holding `database.exclusive("publish")`.
+
+        Args:
+            offline: The operator's word that no peer can be asked.
+
+        Raises:
+            UnavailableError: NOT_READY: this node may not sign now, and why.
+            RequestError: KEY_NOT_FOUND, SIGNING_KEY.
+        """
+        from shahrdad.federation.log_writer import State
+        from shahrdad.node.own_heads import ask_peers
+
+        heads, compared = ((), 0) if offline else ask_peers(self)
+        recovery = self.writer.start(
+            heads,
+            peers_configured=len(self.config.federation.peers),
+            peers_compared=compared,
+            offline=offline,
+        )
+        if recovery.state is not State.READY:
+            raise UnavailableError(Reason.NOT_READY, state=recovery.state.value)
+        return recovery
+
+    def append_put(self, key: str, body: bytes) -> int:
+        """Publish a record under a key, and return the index of its entry."""
+        from shahrdad.federation.log_writer import PutEntry
+
+        digest = Digest.of(body)
+        head = self.writer.publish([PutEntry(key, digest)], {digest: body})
+        return _index(head.indexes)
+
+    def append_delete(
+        self, key: str, reason: "DeleteReason", by: str | None = None
+    ) -> int:
+        """Publish a tombstone for a key, and return the index of its entry."""
+        from shahrdad.federation.log_writer import DeleteEntry
+
+        head = self.writer.publish([DeleteEntry(key, reason, by)], {})
+        return _index(head.indexes)
+
+    def own_log(self) -> "LogState | None":
+        """Return the city's own log, or None before its first entry."""
+        return self.logs.find_log(self.config.federation.origin)
+
+    def peer_states(self) -> "list[PeerState]":
+        """Return what is remembered of each peer."""
+        return self.logs.peers()
+
+    def receipt(self, ref: str, n: int) -> bytes:
+        """Return the receipt (.tlog-proof) of a version.
+
+        Raises:
+            RequestError: DATASET_UNKNOWN, VERSION_UNKNOWN.
+        """
+        _, version = self.catalog.version(ref, n)
+        return self.logs.receipt(version.origin, version.index)
+
+    def federation_status(self) -> dict[str, Any]:
+        """Return what is known of logs and peers; see `http.view.NodeView`."""
+        from shahrdad.node.network import federation_status
+
+        return federation_status(self)
+
+
+def _index(indexes: "tuple[int | None, ...]") -> int:
+    """Return the index of the one entry that was asked for."""
+    (index,) = indexes
+    if index is None:
+        raise RuntimeError("the entry changed nothing, although the catalog said so")
+    return index
+
+
+@contextmanager
+def open_node(
+    path: Path | None, *, signing: bool = False, offline: bool = False
+) -> Iterator[Node]:
+    """Open the node that a command works with, and close it afterwards.
+
+    Args:
+        path: The configuration, or None for the usual places.
+        signing: The command will publish.
+        offline: The operator's word that no peer can be asked.
+
+    Raises:
+        RequestError: CONFIG_NOT_FOUND and other faults of the configuration.
+        UnavailableError: NOT_READY.
+    """
+    with Node(load(path)) as node:
+        if signing:
+            with node.database.exclusive("publish"):
+                node.start_signing(offline=offline)
+        yield node
+
+
+def create_node(file: Path) -> str:
+    """Make key, database and the log's first entry for a configuration.
+
+    Returns:
+        The public key that other cities put into their configuration.
+
+    Raises:
+        RequestError: SIGNING_KEY: there is a key already.
+    """
+    from shahrdad.federation.keyfile import create_signer
+
+    config = load(file)
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    signer = create_signer(config.data / KEY_NAME, config.federation.origin)
+    (config.data / VKEY_NAME).write_text(signer.vkey + "\n", "utf-8")
+    with Node(config) as node, node.database.exclusive("publish"):
+        node.start_signing(offline=True)
+    return signer.vkey

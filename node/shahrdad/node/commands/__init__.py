@@ -1,0 +1,1 @@
+"""The commands of `shahrdad`, a module for each group, loaded when called."""

@@ -1,0 +1,213 @@
+"""`publish` and `withdraw`: the city's own datasets."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.commands.validate import pairs, read_profile
+from shahrdad.node.commands.validate import show as show_report
+from shahrdad.node.console import Common, print_json
+from shahrdad.node.exit_codes import ExitCode
+
+STAGES = {
+    "original": ("نگهداری فایل", "Keeping the file"),
+    "validate": ("سنجش", "Checking"),
+    "table": ("نوشتن جدول", "Writing the table"),
+    "publish": ("امضا", "Signing"),
+}
+
+
+def publish(
+    file: Path,
+    *,
+    family: Annotated[str | None, Parameter(name=["--family", "-s"])] = None,
+    slug: str | None = None,
+    title: str | None = None,
+    title_en: str | None = None,
+    description: str = "",
+    description_en: str = "",
+    license: str | None = None,  # noqa: A002
+    year: int | None = None,
+    source: tuple[str, ...] = (),
+    profile: Path | None = None,
+    unit: str | None = None,
+    calendar: Literal["jalali", "gregorian", "mixed"] | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
+    declared: tuple[str, ...] = (),
+    waive: tuple[str, ...] = (),
+    note: str = "",
+    invented: Annotated[bool, Parameter(negative="")] = False,
+    example: str | None = None,
+    offline: Annotated[bool, Parameter(negative="")] = False,
+    marked: Path | None = None,
+    common: Common = Common(),  # noqa: B008
+) -> None:
+    """Check a file and publish it as the next version of a dataset.
+
+    A file with errors publishes nothing: it is kept, with its report. The same content
+    again is no new version.
+
+    Args:
+        file: The file as the unit has it.
+        family: The standard: budget_lines, active_systems, projects, …
+        slug: The dataset's name, for example budget-1404; by default the family's.
+        title: Persian title; by default the standard's title and the city's name.
+        title_en: English title.
+        description: Persian description.
+        description_en: English description.
+        license: SPDX id; CC-BY-4.0 when left out.
+        year: Jalali fiscal year of the data.
+        source: Where the data comes from (a title or an address); may be repeated.
+        profile: A mapping profile (JSON) from your columns to the standard's.
+        unit: Money unit of the file: rial, million_rial, milliard_toman, …
+        calendar: Calendar of its dates.
+        encoding: Encoding of the text, when it cannot be told.
+        sheet: Sheet of the workbook.
+        header_row: Row of the header, from 1.
+        declared: name=figure that the city announced, to compare with.
+        waive: rule=reason for a rule that may be waived.
+        note: A note on this version.
+        invented: The data is invented: say so everywhere.
+        example: CITY/NAME of the example file that this is (a copy of): its titles,
+            standard and profile are then known.
+        offline: Sign although no peer can be asked what it holds of our log.
+        marked: On errors, write the file with the wrong cells marked here.
+    """
+    from shahrdad.node.city import open_node
+    from shahrdad.node.example_files import find_example
+    from shahrdad.node.handing import handed_of
+    from shahrdad.node.publish import publish as publish_file
+
+    if family is None and example is None:
+        raise RequestError(Reason.SCHEMA_NEEDED)
+    with open_node(common.config, signing=True, offline=offline) as node:
+        if example is not None:
+            handed = find_example(*example.partition("/")[::2]).handed(file)
+        else:
+            handed = handed_of(
+                node.config,
+                file,
+                family=family or "",
+                slug=slug,
+                title_fa=title,
+                title_en=title_en,
+                description_fa=description,
+                description_en=description_en,
+                license=license,
+                fiscal_year=year,
+                sources=source,
+                note_fa=note,
+                example=invented,
+                profile=read_profile(profile),
+                declared=dict(pairs(declared)),
+                waived=dict(pairs(waive)),
+                options={
+                    "unit": unit,
+                    "calendar": calendar,
+                    "encoding": encoding,
+                    "sheet": sheet,
+                    "header_row": header_row,
+                },
+            )
+        with common.progress("انتشار", "Publishing") as progress:
+            outcome, report = publish_file(
+                node,
+                handed,
+                lambda stage, done, total: progress.update(
+                    done, total, common.text(*STAGES[stage])
+                ),
+            )
+        if outcome.state == "refused" and marked is not None:
+            report.write_marked(marked, lang=common.language)
+        if common.json:
+            print_json(outcome_json(outcome))
+        elif outcome.state == "refused":
+            show_report(common, report)
+        _tell(common, outcome, node.config.public_url)
+    if outcome.state == "refused":
+        sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def withdraw(
+    ref: str,
+    *,
+    reason: Literal["withdrawn", "superseded", "error", "legal"] = "withdrawn",
+    by: str | None = None,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative="")] = False,
+    offline: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = Common(),  # noqa: B008
+) -> None:
+    """Withdraw a dataset of this city; every mirror learns of it at its next round.
+
+    The entry stays in the log for ever: what was published remains provable.
+
+    Args:
+        ref: The dataset, for example kerman/budget-1404 or budget-1404.
+        reason: Why.
+        by: The slug of the dataset that replaces it.
+        yes: Do not ask.
+        offline: Sign although no peer can be asked what it holds of our log.
+    """
+    from shahrdad.node.city import open_node
+    from shahrdad.node.publish import withdraw as withdraw_dataset
+
+    with open_node(common.config, signing=True, offline=offline) as node:
+        if not yes and sys.stdin.isatty():
+            common.say(
+                f"مجموعه‌دادهٔ {ref} پس گرفته شود؟ (y/n)", f"Withdraw {ref}? (y/n)"
+            )
+            if not sys.stdin.readline().strip().lower().startswith("y"):
+                sys.exit(ExitCode.NOT_ALLOWED)
+        index = withdraw_dataset(node, ref, reason=reason, by=by)
+        if common.json:
+            print_json({"ref": ref, "index": index, "reason": reason})
+            return
+        common.say(
+            f"{ref} پس گرفته شد (درایهٔ {index}).",
+            f"{ref} is withdrawn (entry {index}).",
+        )
+
+
+def outcome_json(outcome: Any) -> dict[str, Any]:
+    """Return the stable JSON shape of what became of a file."""
+    return {
+        "state": outcome.state,
+        "ref": outcome.ref,
+        "version": outcome.version,
+        "index": outcome.index,
+        "digest": outcome.digest.hex if outcome.digest else None,
+        "rows": outcome.rows,
+        "change": outcome.change,
+        "original": outcome.original.hex,
+        "report_digest": outcome.report_digest.hex,
+        "report": outcome.report,
+    }
+
+
+def _tell(common: Common, outcome: Any, url: str) -> None:
+    """Say in a sentence what became of the file, and what to do next."""
+    if outcome.state == "published":
+        common.say(
+            f"منتشر شد: {outcome.ref} نسخهٔ {outcome.version}، {outcome.rows} ردیف.",
+            f"Published: {outcome.ref} version {outcome.version}, {outcome.rows} rows.",
+        )
+        common.next_step(f"{url}/d/{outcome.ref}", f"{url}/d/{outcome.ref}")
+    elif outcome.state == "unchanged":
+        common.say(
+            f"چیزی عوض نشده است: {outcome.ref} نسخهٔ {outcome.version} همین است.",
+            f"Nothing changed: {outcome.ref} version {outcome.version} says the same.",
+        )
+    else:
+        common.say(
+            "منتشر نشد. فایل و گزارش آن نگه داشته شد.",
+            "Not published. The file and its report are kept.",
+        )
+        common.next_step(
+            "با --marked FILE.xlsx خانه‌های نادرست را نشان‌دار بگیرید و درست کنید.",
+            "With --marked FILE.xlsx you get the wrong cells marked, to mend them.",
+        )

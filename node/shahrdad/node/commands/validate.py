@@ -1,0 +1,158 @@
+"""`shahrdad validate`: check a file against a standard; no node is needed."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.console import Common, print_json
+from shahrdad.node.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from shahrdad.validators import Report
+
+ISSUES_SHOWN = 20
+
+
+def validate(
+    file: Path,
+    *,
+    standard: Annotated[str | None, Parameter(name=["--standard", "-s"])] = None,
+    schema: Path | None = None,
+    mode: Literal["strict", "compat"] = "strict",
+    profile: Path | None = None,
+    unit: str | None = None,
+    calendar: Literal["jalali", "gregorian", "mixed"] | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
+    ref: tuple[str, ...] = (),
+    context: tuple[str, ...] = (),
+    limit_errors: int | None = None,
+    html: Path | None = None,
+    marked: Path | None = None,
+    parquet: Path | None = None,
+    threads: int = 2,
+    common: Common = Common(),  # noqa: B008
+) -> None:
+    """Check a file against a standard or a Table Schema.
+
+    Args:
+        file: CSV, TSV, XLSX, XLS, ODS, JSON, JSON Lines or Parquet; gz and zip too.
+        standard: A family: budget_lines, active_systems, projects, …
+        schema: A Table Schema of your own (JSON), instead of a standard.
+        mode: strict judges by Data Package v2 and our rules; compat as frictionless.
+        profile: A mapping profile (JSON) from your columns to the standard's.
+        unit: Money unit of the file: rial, million_rial, milliard_toman, …
+        calendar: Calendar of its dates.
+        encoding: Encoding of the text, when it cannot be told.
+        delimiter: Delimiter of the text, when it cannot be told.
+        sheet: Sheet of the workbook.
+        header_row: Row of the header, from 1.
+        ref: family=FILE that rules may look into.
+        context: name=value for rules: city_code=1346, release_date=2026-11-21.
+        limit_errors: List at most so many errors.
+        html: Write a readable report to this file.
+        marked: Write the workbook with the wrong cells marked to this file.
+        parquet: Write the typed table to this file when it is valid.
+        threads: Threads beside the reading one.
+    """
+    from shahrdad.validators import Options, Ref
+    from shahrdad.validators import validate as judge
+
+    if (standard is None) == (schema is None):
+        raise RequestError(Reason.SCHEMA_NEEDED)
+    if not file.is_file():
+        raise RequestError(Reason.FILE_NOT_FOUND, path=str(file))
+    options = Options(
+        mode=mode,
+        limit_errors=limit_errors,
+        threads=threads,
+        encoding=encoding,
+        delimiter=delimiter,
+        sheet=sheet,
+        header_row=header_row,
+        unit=unit,
+        calendar=calendar,
+    )
+    with common.progress("سنجش", "Checking") as progress:
+        report = judge(
+            file,
+            schema=standard or schema or "",
+            profile=read_profile(profile),
+            refs={name: Ref(path) for name, path in pairs(ref)},
+            context=dict(pairs(context)),
+            parquet=parquet,
+            on_progress=lambda seen: progress.update(
+                seen.bytes, seen.total, f"{seen.rows:,}"
+            ),
+            options=options,
+        )
+    if html is not None:
+        html.write_text(report.to_html(common.language), "utf-8")
+    if marked is not None:
+        report.write_marked(marked, lang=common.language)
+    show(common, report)
+    if not report.valid:
+        if marked is None and mode == "strict":
+            common.next_step(
+                f"فایل خودتان با خانه‌های نادرستِ نشان‌دار: shahrdad validate {file} "
+                "… --marked marked.xlsx",
+                f"Your own file with the wrong cells marked: shahrdad validate {file} "
+                "… --marked marked.xlsx",
+            )
+        sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def show(common: Common, report: "Report") -> None:
+    """Print a report: JSON, or text for people."""
+    if common.json:
+        print_json(report.to_dict())
+        return
+    if not common.quiet:
+        sys.stdout.write(report.to_text(common.language, limit=ISSUES_SHOWN) + "\n")
+
+
+def read_profile(path: Path | None) -> dict[str, Any] | None:
+    """Read a mapping profile.
+
+    Raises:
+        RequestError: FILE_NOT_FOUND, CONFIG_SYNTAX.
+    """
+    import json
+
+    if path is None:
+        return None
+    if not path.is_file():
+        raise RequestError(Reason.FILE_NOT_FOUND, path=str(path))
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise RequestError(
+            Reason.CONFIG_SYNTAX, path=str(path), detail=str(error)
+        ) from error
+    if not isinstance(content, dict):
+        raise RequestError(
+            Reason.CONFIG_SYNTAX, path=str(path), detail="not a JSON object"
+        )
+    return content
+
+
+def pairs(items: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Split `name=value` arguments.
+
+    Raises:
+        RequestError: CONFIG_VALUE.
+    """
+    found = []
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise RequestError(
+                Reason.CONFIG_VALUE, key=item, value=item, expected="name=value"
+            )
+        found.append((name, value))
+    return found

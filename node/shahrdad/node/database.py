@@ -1,0 +1,111 @@
+"""The node's one SQLite database: connections, migrations, and the writer's lock.
+
+A connection belongs to one thread. WAL lets readers go on while one writer works.
+`PRAGMA user_version` counts the migrations applied; they only ever go forward, and
+a database from a newer release is refused with a sentence.
+
+Crash: a migration and its number are one transaction; a kill leaves the one before.
+"""
+
+import fcntl
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shahrdad.datasets.errors import ConflictError, Reason
+
+BUSY_MILLISECONDS = 20_000
+MMAP_BYTES = 256 * 1024**2
+
+
+def migrations() -> tuple[str, ...]:
+    """Return every portion's SQL in the order it was released; only append here."""
+    from shahrdad.federation import log_store
+    from shahrdad.node import catalog_schema, submissions
+    from shahrdad.node.store import collection, scrub
+
+    return (
+        *log_store.MIGRATIONS,
+        *catalog_schema.MIGRATIONS,
+        *submissions.MIGRATIONS,
+        *collection.MIGRATIONS,
+        *scrub.MIGRATIONS,
+    )
+
+
+class Database:
+    """A file `node.db`, opened once a thread.
+
+    Args:
+        path: The file; made, with its folder, when it is not there.
+
+    Raises:
+        ConflictError: DATABASE_NEWER.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.exclusive("migrate"):
+            self._migrate()
+
+    def connect(self) -> sqlite3.Connection:
+        """Return this thread's connection, in autocommit mode."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self.path, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA mmap_size={MMAP_BYTES}")
+            connection.execute("PRAGMA foreign_keys=ON")
+            self._local.connection = connection
+        return connection
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Open a write transaction: committed at the end, rolled back on any error."""
+        connection = self.connect()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold a lock between processes; the system frees it when the holder dies."""
+        file = self.path.with_name(f".{name}.lock")
+        with file.open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _migrate(self) -> None:
+        """Apply the migrations that this file has not seen yet."""
+        connection = self.connect()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        scripts = migrations()
+        if version > len(scripts):
+            raise ConflictError(
+                Reason.DATABASE_NEWER,
+                path=str(self.path),
+                version=version,
+                version_max=len(scripts),
+            )
+        for number, script in enumerate(scripts[version:], version + 1):
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script};\nPRAGMA user_version={number};\nCOMMIT;"
+            )

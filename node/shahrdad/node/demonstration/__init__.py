@@ -1,0 +1,1 @@
+"""Three cities on one computer: what `shahrdad demo` and its tests run."""

@@ -1,0 +1,131 @@
+"""Answers of the class "head": bytes that may change, revalidated by a weak ETag.
+
+The ETag covers the identity bytes and the language; a coded answer has the same weak
+one. `Vary` stands on every status of a negotiated address, 304 too.
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shahrdad.datasets.errors import Language
+from shahrdad.node.http import limits
+from shahrdad.node.http.addresses import Addresses
+from shahrdad.node.http.languages import quality_of
+from shahrdad.node.http.view import NodeView
+
+JSON = "application/json"
+DATA_CSP = "default-src 'none'; frame-ancestors 'none'"
+IMMUTABLE = "public, max-age=31536000, immutable"
+DERIVED = "public, max-age=86400"
+HEAD = "public, no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as the functions that answer it see it."""
+
+    node: NodeView
+    request: Request
+    values: Mapping[str, Any]
+    language: Language
+
+    @property
+    def path(self) -> Mapping[str, Any]:
+        """The variable parts of the address."""
+        return self.request.path_params
+
+    @property
+    def public(self) -> Addresses:
+        """Absolute addresses."""
+        return Addresses(self.node.config.public_url)
+
+    @property
+    def ref(self) -> str:
+        """The dataset's reference in the address."""
+        return f"{self.path['city']}/{self.path['slug']}"
+
+    @property
+    def is_head(self) -> bool:
+        """Whether only the headers are asked for."""
+        return self.request.method == "HEAD"
+
+
+def dump(data: object) -> bytes:
+    """Return JSON as every door writes it: UTF-8, Persian letters as they are."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def as_json(call: Call, data: object, **headers: str) -> Response:
+    """Answer with JSON."""
+    return answer(call, dump(data), JSON, headers)
+
+
+def answer(
+    call: Call,
+    body: bytes,
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    cache: str = HEAD,
+    vary: str = "Accept-Encoding",
+    strong: str | None = None,
+) -> Response:
+    """Answer with bytes of the class "head": 304 when the caller has them already.
+
+    Args:
+        call: The request.
+        body: The identity bytes.
+        media_type: Of the body.
+        headers: More headers; they win over those made here.
+        cache: Cache-Control.
+        vary: What the answer was chosen by.
+        strong: A strong entity tag; such an answer is never coded.
+    """
+    seed = f"{media_type}\n{call.language}\n".encode()
+    etag = strong or f'W/"{hashlib.sha256(seed + body).hexdigest()[:32]}"'
+    found = {
+        "ETag": etag,
+        "Cache-Control": cache,
+        "Vary": vary,
+        "Content-Security-Policy": DATA_CSP,
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        **(headers or {}),
+    }
+    if matches(call.request.headers.get("if-none-match"), etag, weak=True):
+        return Response(status_code=304, headers=found)
+    codable = strong is None and len(body) > limits.GZIP_BYTES_MIN
+    if codable and accepts_gzip(call.request):
+        body = gzip.compress(body, 6, mtime=0)
+        found["Content-Encoding"] = "gzip"
+    found["Content-Length"] = str(len(body))
+    return Response(
+        b"" if call.is_head else body, headers=found, media_type=media_type
+    )
+
+
+def matches(header: str | None, etag: str, *, weak: bool) -> bool:
+    """Tell whether a list of entity tags has this one (RFC 9110, 8.8.3)."""
+    if header is None:
+        return False
+    tags = [tag.strip() for tag in header.split(",")]
+    if tags == ["*"]:
+        return True
+    if weak:
+        return etag.removeprefix("W/") in {tag.removeprefix("W/") for tag in tags}
+    return not etag.startswith("W/") and etag in tags
+
+
+def accepts_gzip(request: Request) -> bool:
+    """Tell whether the caller takes gzip."""
+    for item in request.headers.get("accept-encoding", "").split(","):
+        name, _, rest = item.partition(";")
+        if name.strip().lower() in {"gzip", "*"}:
+            return quality_of(rest) > 0
+    return False

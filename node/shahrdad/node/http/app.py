@@ -1,0 +1,96 @@
+"""The HTTP application of a node: every route, inside one frame.
+
+>>> from shahrdad.node.http.app import api_operations
+>>> len({operation.id for operation in api_operations()}) == len(api_operations())
+True
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
+from shahrdad.node.http import (
+    catalog_api,
+    dataset_api,
+    downloads,
+    health,
+    mirror,
+    pages,
+    preferences,
+    static_files,
+)
+from shahrdad.node.http.exports.making import Exports
+from shahrdad.node.http.frame import Frame
+from shahrdad.node.http.operations import (
+    Operation,
+    address_unknown,
+    problem_answer,
+)
+from shahrdad.node.http.previews import Previews
+from shahrdad.node.http.view import NodeView
+
+
+def api_operations() -> list[Operation]:
+    """Return every operation that OpenAPI describes, in order of matching."""
+    return [
+        *health.operations(),
+        *catalog_api.operations(),
+        *dataset_api.operations(),
+        *downloads.operations(),
+        *mirror.operations(),
+    ]
+
+
+def create_app(node: NodeView) -> Starlette:
+    """Return the application that serves a node.
+
+    Args:
+        node: What it shows; it must outlive the application.
+    """
+    app = Starlette(
+        routes=[
+            *(operation.route(node) for operation in api_operations()),
+            *(
+                operation.route(node, pages.show_fault)
+                for operation in pages.operations()
+            ),
+            preferences.operation().route(node, pages.show_fault),
+            static_files.operation().route(node),
+        ],
+        middleware=[Middleware(Frame, node=node)],
+        exception_handlers={HTTPException: _routing_error(node)},
+    )
+    app.state.exports = Exports()
+    app.state.previews = Previews()
+    app.router.redirect_slashes = False
+    return app
+
+
+def _routing_error(
+    node: NodeView,
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers an address or a method that no route has."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        is_page = request.url.path.startswith(("/fa/", "/en/"))
+        show = pages.show_fault if is_page else problem_answer
+        return await run_in_threadpool(show, node, request, _meaning(request, error))
+
+    return answer
+
+
+def _meaning(request: Request, error: Exception) -> ShahrdadError:
+    """Return the error that the router's exception stands for."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "GET, HEAD")
+        names = sorted(name.strip() for name in allowed.split(","))
+        return RequestError(
+            Reason.METHOD_NOT_ALLOWED, method=request.method, allowed=", ".join(names)
+        )
+    return address_unknown(request)

@@ -1,0 +1,1 @@
+"""A published table in other formats, made from its Parquet parts."""

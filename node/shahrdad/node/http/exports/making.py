@@ -1,0 +1,160 @@
+"""Exports of whole versions: made once, kept as derived objects, made again when dropped.
+
+A derived object has a digest of its own, so it has a strong ETag, a length and ranges,
+which CKAN, DCAT, QGIS and a resumed download need. What was made for which table is
+remembered in memory only: after a restart the same bytes are made again.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+from shahrdad.datasets.errors import Language, Reason, RequestError
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.node.http import limits
+from shahrdad.node.http.dataset_object import Shown, license_of
+from shahrdad.node.http.exports import writers
+from shahrdad.node.http.languages import day_in_words, digits
+from shahrdad.node.http.record_view import TableView
+from shahrdad.node.http.texts import say
+from shahrdad.node.store.contract import Area
+
+if TYPE_CHECKING:
+    from shahrdad.node.table.reading import TableReader
+
+SPOOL_BYTES = 16 * 1024**2
+REMEMBERED_MAX = 10_000
+
+
+class Exports:
+    """Makes exports, one of a kind at a time, and remembers their digests."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[str, ...], Digest] = OrderedDict()
+        self._making = threading.Semaphore(2)  # interfaces 2.4: two a node
+
+    def get(
+        self, shown: Shown, table: TableView, ext: str, language: Language
+    ) -> Digest:
+        """Return the digest of an export that lies in the derived area.
+
+        Args:
+            shown: The version.
+            table: One of its tables.
+            ext: A format of `formats.OFFERED`; for `parquet`, the joined parts.
+            language: Of an XLSX's titles; other formats are the same in all.
+
+        Raises:
+            RequestError: TOO_LARGE: too many rows to be made while a reader waits.
+            UnavailableError: The store is away.
+        """
+        store = shown.node.store
+        key = (shown.version.digest.hex, table.name, ext)
+        if ext == "xlsx":
+            key += (language, shown.ref, str(shown.version.n))
+        made = self._made.get(key)
+        if made is not None and store.stat(Area.DERIVED, made) is not None:
+            return made
+        rows_max = limits.EXPORT_ROWS_MAX.get(ext)
+        if rows_max is not None and (table.rows or 0) > rows_max:
+            raise RequestError(
+                Reason.EXPORT_TOO_LARGE, rows=table.rows or 0, rows_max=rows_max
+            )
+        with self._making:
+            digest = _make(shown, table, ext, language)
+        self._made[key] = digest
+        while len(self._made) > REMEMBERED_MAX:
+            self._made.popitem(last=False)
+        return digest
+
+
+def reader(shown: Shown, table: TableView) -> "TableReader":
+    """Return a reader of a table's parts.
+
+    Raises:
+        RequestError: NO_TABLE: the record names no object of it.
+    """
+    from shahrdad.node.table.parquet import Part
+    from shahrdad.node.table.reading import TableReader
+
+    if not table.parts:
+        raise RequestError(Reason.NO_TABLE, ref=shown.ref, resource=table.name)
+    parts = [
+        Part(part.digest, part.bytes, _rows(table, part.rows), part.first)
+        for part in table.parts
+    ]
+    return TableReader(shown.node.store, parts)
+
+
+def _rows(table: TableView, rows: int | None) -> int:
+    """Return the rows of a part; a single object has those of its table."""
+    return rows if rows is not None else table.rows or 0
+
+
+def titles(table: TableView, names: list[str], language: Language) -> list[str]:
+    """Return the titles of columns in a language; a name where there is none."""
+    member = "title" if language == "fa" else "title_en"
+    known = {field.get("name"): field.get(member) for field in table.fields}
+    return [str(known.get(name) or name) for name in names]
+
+
+def about(shown: Shown, language: Language) -> list[tuple[str, str]]:
+    """Return where a table comes from, for the second sheet of a workbook."""
+    record, version = shown.record, shown.version
+    lines = [
+        ("title", record.text("title", language)),
+        ("publisher", record.publisher[language]),
+        ("version", digits(version.n, language)),
+        ("updated", day_in_words(version.time, language)),
+        ("license", str(license_of(shown)["title"] or "")),
+        ("address", shown.addresses.dataset(shown.ref, version.n)),
+        ("digest", version.digest.hex),
+        ("description", record.text("description", language)),
+    ]
+    return [(say(language, f"export.{name}"), text) for name, text in lines]
+
+
+def _make(shown: Shown, table: TableView, ext: str, language: Language) -> Digest:
+    """Write an export to a spooled file, and store it under its digest."""
+    with SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        file = cast("BinaryIO", spool)
+        _write(shown, table, ext, language, file)
+        file.seek(0)
+        sha256, size = hashlib.sha256(), 0
+        while chunk := file.read(limits.CHUNK_BYTES):
+            sha256.update(chunk)
+            size += len(chunk)
+        digest = Digest(sha256.digest())
+        file.seek(0)
+        shown.node.store.put(Area.DERIVED, digest, file, size)
+    return digest
+
+
+def _write(
+    shown: Shown, table: TableView, ext: str, language: Language, file: IO[bytes]
+) -> None:
+    source = reader(shown, table)
+    schema = source.schema
+    batches = source.batches()
+    if ext == "csv":
+        writers.write_csv(batches, schema.names, file)
+    elif ext == "excel.csv":
+        writers.write_excel_csv(batches, schema.names, file)
+    elif ext == "json":
+        writers.write_json(batches, file)
+    elif ext == "ndjson":
+        writers.write_ndjson(batches, file)
+    elif ext == "arrow":
+        writers.write_arrow(batches, schema, file)
+    elif ext == "xlsx":
+        from shahrdad.node.http.exports.workbook import write_workbook
+
+        heads = titles(table, schema.names, language)
+        write_workbook(batches, schema, heads, about(shown, language), file, language)
+    else:
+        from shahrdad.node.table.reading import join_parts
+        from shahrdad.node.table.schema import file_facts
+
+        join_parts(source, file_facts(schema), file)

@@ -1,0 +1,119 @@
+"""What holds for every request: its number, the limits on it, headers of every answer."""
+
+import time
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.http import limits
+from shahrdad.node.http.identity import ulid
+from shahrdad.node.http.operations import problem_answer
+from shahrdad.node.http.view import NodeView
+
+LOG = structlog.get_logger("shahrdad.http.access")
+EXPOSED = (
+    "ETag, Link, Content-Location, Content-Disposition, Content-Range, Repr-Digest,"
+    " RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+)
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "Range, If-None-Match, If-Range",
+    "Access-Control-Max-Age": "86400",
+}
+READING = frozenset({"GET", "HEAD"})
+
+
+class Frame:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, node: NodeView) -> None:
+        self._app = app
+        self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request inside the frame."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        scope["shahrdad.request_id"] = number = ulid()
+        status = 0
+
+        async def framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _complete(message, number, scope["method"])
+            await send(message)
+
+        refusal = _refusal(scope)
+        if refusal is not None:
+            request = Request(scope)
+            answer = problem_answer(self._node, request, refusal)
+            await answer(scope, receive, framed)
+        elif _is_preflight(scope):
+            await _preflight(framed)
+        else:
+            await self._app(scope, receive, framed)
+        route = scope.get("route")
+        LOG.info(
+            "request",
+            request_id=number,
+            method=scope["method"],
+            route=getattr(route, "path", None) or "none",
+            status=status,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+
+
+def _complete(message: Message, number: str, method: str) -> None:
+    """Add the headers of every answer, leaving what the answer itself says."""
+    headers = MutableHeaders(raw=list(message["headers"]))
+    headers["X-Request-Id"] = number
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    if method in READING:
+        headers["Access-Control-Allow-Origin"] = "*"
+        headers["Access-Control-Expose-Headers"] = EXPOSED
+    message["headers"] = headers.raw
+
+
+def _refusal(scope: Scope) -> RequestError | None:
+    """Return why a request is not even looked at, or None."""
+    path, query = scope.get("raw_path") or b"", scope.get("query_string") or b""
+    size = len(path) + len(query)
+    long_allowed = b"/rows/" in path or b"/export/" in path
+    bound = (
+        limits.ADDRESS_ROWS_BYTES_MAX if long_allowed else limits.ADDRESS_BYTES_MAX
+    )
+    if size > bound:
+        return RequestError(
+            Reason.ADDRESS_TOO_LONG, size_bytes=size, size_bytes_max=bound
+        )
+    weight = sum(len(name) + len(value) for name, value in scope["headers"])
+    if weight > limits.HEADERS_BYTES_MAX:
+        return RequestError(
+            Reason.HEADERS_TOO_LARGE,
+            size_bytes=weight,
+            size_bytes_max=limits.HEADERS_BYTES_MAX,
+        )
+    return None
+
+
+def _is_preflight(scope: Scope) -> bool:
+    names = {name for name, _ in scope["headers"]}
+    return scope["method"] == "OPTIONS" and b"access-control-request-method" in names
+
+
+async def _preflight(send: Send) -> None:
+    """Answer a browser that asks whether it may read."""
+    headers = MutableHeaders(PREFLIGHT)
+    headers["Access-Control-Allow-Origin"] = "*"
+    headers["Content-Length"] = "0"
+    await send(
+        {"type": "http.response.start", "status": 204, "headers": headers.raw}
+    )
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,95 @@
+"""What the HTTP service asks the database besides the catalog: all its SQL is here."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from shahrdad.federation.verify.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A version whose record names an object."""
+
+    ref: str
+    n: int
+
+
+def owners(connection: sqlite3.Connection, digest: Digest) -> list[Owner]:
+    """Return the versions whose records name an object that may be public.
+
+    A withdrawn dataset stays readable by content; a redacted version does not.
+    """
+    rows = connection.execute(
+        "SELECT owner FROM object_ref WHERE sha256=? AND area='object' AND kind='body'"
+        " ORDER BY at, owner",
+        (digest.raw,),
+    )
+    found = []
+    for (owner,) in rows:
+        ref, _, n = owner.rpartition("@")
+        if ref and n.isdigit():
+            found.append(Owner(ref, int(n)))
+    return found
+
+
+def epoch(connection: sqlite3.Connection) -> str:
+    """Return the name of the change feed as it is now; "" before the first change."""
+    row = connection.execute("SELECT epoch FROM feed_epoch").fetchone()
+    return str(row[0]) if row else ""
+
+
+def newest_change(connection: sqlite3.Connection) -> int:
+    """Return the `seq` of the newest change, 0 when there is none."""
+    (seq,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM change_feed").fetchone()
+    return int(seq)
+
+
+def cities(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    """Return, for each city, how many datasets are live and when one was updated."""
+    rows = connection.execute(
+        "SELECT city, SUM(state='live'), MAX(updated) FROM dataset"
+        " WHERE state<>'pending' GROUP BY city ORDER BY city"
+    )
+    return {city: (int(live), str(updated)) for city, live, updated in rows}
+
+
+def answers(connection: sqlite3.Connection) -> bool:
+    """Tell whether the database answers; it raises when it does not."""
+    return connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def search(connection: sqlite3.Connection, match: str) -> list[tuple[str, float]]:
+    """Return (reference, score) of live datasets that match, smaller scores first."""
+    rows = connection.execute(
+        "SELECT d.ref, bm25(search, 8.0, 4.0, 2.0, 1.0, 8.0, 4.0, 2.0, 1.0) AS score"
+        " FROM search JOIN dataset d ON d.id = search.rowid"
+        " WHERE search MATCH ? AND d.state='live' ORDER BY score, d.updated DESC, d.ref",
+        (match,),
+    )
+    return [(str(ref), round(score, 6)) for ref, score in rows]
+
+
+def totals(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Return how many datasets are live, their rows, and all versions that are held."""
+    datasets, rows = connection.execute(
+        "SELECT COUNT(*), COALESCE(SUM(rows), 0) FROM dataset WHERE state='live'"
+    ).fetchone()
+    (versions,) = connection.execute(
+        "SELECT COUNT(*) FROM dataset_version WHERE state='held'"
+    ).fetchone()
+    return int(datasets), int(rows), int(versions)
+
+
+def monthly_puts(connection: sqlite3.Connection, since: str) -> dict[tuple[str, str], int]:
+    """Return how many versions each city published in each month, `2025-11`.
+
+    Args:
+        connection: To the node's database.
+        since: The first month.
+    """
+    rows = connection.execute(
+        "SELECT d.city, substr(v.time, 1, 7) AS month, COUNT(*) FROM dataset_version v"
+        " JOIN dataset d ON d.id = v.dataset WHERE v.time >= ? GROUP BY d.city, month",
+        (since,),
+    )
+    return {(city, month): int(count) for city, month, count in rows}

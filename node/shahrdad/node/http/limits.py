@@ -1,0 +1,27 @@
+"""The most that the HTTP service accepts; a test on both sides of each limit."""
+
+ADDRESS_BYTES_MAX = 8 * 1024
+ADDRESS_ROWS_BYTES_MAX = 50_000  # rows and exports carry filters
+HEADERS_BYTES_MAX = 16 * 1024
+BODY_BYTES_MAX = 1024**2  # of a JSON or form body
+ITEMS_MAX = 1_000  # of a page of a list
+ITEMS_DEFAULT = 50
+LIST_MEMBERS_MAX = 1_000  # of one repeated or comma-separated parameter
+VALUE_LETTERS_MAX = 1_000
+WAIT_SECONDS_MAX = 50  # proxies cut idle connections at 60
+WAITERS_MAX = 500  # long polls at once
+MIRROR_FILE_BYTES_MAX = 64 * 1024**2  # a named file of the static mirror
+CHUNK_BYTES = 256 * 1024
+GZIP_BYTES_MIN = 1024
+PREVIEW_ROWS = 50
+PREVIEW_BYTES_MAX = 64 * 1024**2  # a Parquet object read for the preview of a page
+EXPORT_ROWS_MAX = {  # of an export that is made while its reader waits
+    "csv": 5_000_000,
+    "excel.csv": 5_000_000,
+    "arrow": 5_000_000,
+    "json": 300_000,
+    "ndjson": 300_000,
+    "xlsx": 50_000,
+}
+FEED_ENTRIES = 50
+SITEMAP_ADDRESSES_MAX = 10_000

@@ -1,0 +1,404 @@
+"""The pages of a node, in Persian and English: `/fa/…` and `/en/…`, the same paths.
+
+Every page is whole without JavaScript; every act is a link or a form.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from shahrdad.datasets import standards
+from shahrdad.datasets.codelists import city as listed_city
+from shahrdad.datasets.errors import Language, Reason, RequestError, ShahrdadError
+from shahrdad.node.catalog import Dataset
+from shahrdad.node.http import freshness, holdings, problems
+from shahrdad.node.http.answers import Call
+from shahrdad.node.http.cities import city_name
+from shahrdad.node.http.dataset_api import find as find_version
+from shahrdad.node.http.dataset_object import document, show, verification
+from shahrdad.node.http.languages import LANGUAGES, now, preferred
+from shahrdad.node.http.listing import Wanted, find
+from shahrdad.node.http.operations import Operation, request_id
+from shahrdad.node.http.pages_of_lists import page as list_page
+from shahrdad.node.http.parameters import CURSOR, Parameter
+from shahrdad.node.http.problem_types import STATUS
+from shahrdad.node.http.record_view import read
+from shahrdad.node.http.rendering import PAGE_HEADERS, page, render
+from shahrdad.node.http.snippets import snippets
+from shahrdad.node.http.view import NodeView
+
+NEWS = 6
+RESULTS = 20
+MONTHS = 12
+LIST_FILTERS = (
+    Parameter("q", "text", ""),
+    Parameter("city", "text", "", repeated=True),
+    Parameter("family", "text", "", repeated=True),
+    Parameter("license", "text", "", repeated=True),
+    Parameter("fiscal_year", "integer", "", minimum=1300, maximum=1499, repeated=True),
+    Parameter("sort", "choice", "", choices=("ref", "relevance", "-updated", "title")),
+    CURSOR,
+)
+Build = Callable[[Call, Language], Response]
+
+
+def card(call: Call, dataset: Dataset) -> dict[str, Any]:
+    """Return what a card shows of a dataset."""
+    return {
+        "dataset": dataset,
+        "city": city_name(dataset.city, call.node.config),
+        "verification": verification(call.node, dataset.origin, dataset.index),
+        "late": freshness.days_late(dataset, now()),
+    }
+
+
+def home(call: Call, language: Language) -> Response:
+    """Show the front page."""
+    connection = call.node.database.connect()
+    datasets, rows, versions = holdings.totals(connection)
+    newest = find(call.node, Wanted(order="-updated")).datasets[:NEWS]
+    cities = _cities(call)
+    return page(
+        call,
+        "home.html",
+        language,
+        counters={
+            "cities": len([city for city in cities if city["count"]]),
+            "datasets": datasets,
+            "rows": rows,
+            "versions": versions,
+        },
+        news=[card(call, dataset) for dataset in newest],
+        cities=cities,
+    )
+
+
+def _cities(call: Call) -> list[dict[str, Any]]:
+    """Return the cities with what the table of the front page says of them."""
+    connection, at = call.node.database.connect(), now()
+    months = freshness.months_before(at, MONTHS)
+    puts = holdings.monthly_puts(connection, months[0])
+    late: dict[str, int] = {}
+    for dataset in call.node.catalog.list():
+        if freshness.days_late(dataset, at):
+            late[dataset.city] = late.get(dataset.city, 0) + 1
+    known = holdings.cities(connection)
+    known.setdefault(call.node.config.node.city, (0, ""))
+    found = []
+    for slug, (count, updated) in known.items():
+        counts = [puts.get((slug, month), 0) for month in months]
+        found.append(
+            {
+                "name": city_name(slug, call.node.config),
+                "count": count,
+                "updated": updated,
+                "late": late.get(slug, 0),
+                "months": counts,
+                "points": freshness.sparkline(counts),
+            }
+        )
+    return sorted(found, key=lambda city: (-city["count"], city["name"].slug))
+
+
+def datasets(call: Call, language: Language) -> Response:
+    """Show the list with its filters."""
+    values = call.values
+    wanted = Wanted(
+        q=values["q"] or "",
+        city=values["city"],
+        family=values["family"],
+        license=values["license"],
+        fiscal_year=values["fiscal_year"],
+        order=values["sort"],
+    )
+    found = find(call.node, wanted)
+    shown, after = list_page(
+        found.datasets,
+        found.key,
+        kind=found.order,
+        cursor=values["cursor"],
+        limit=RESULTS,
+    )
+    given = {name: value for name, value in values.items() if name != "cursor"}
+    return page(
+        call,
+        "datasets.html",
+        language,
+        results=[card(call, dataset) for dataset in shown],
+        total=len(found.datasets),
+        folded=found.folded,
+        facets=_facet_labels(call, found.facets, language),
+        given=given,
+        after=after,
+        order=found.order,
+    )
+
+
+def _facet_labels(
+    call: Call, facets: Any, language: Language
+) -> dict[str, list[tuple[str, str, int]]]:
+    """Return (value, label, count) of each facet."""
+    found: dict[str, list[tuple[str, str, int]]] = {}
+    for facet, values in facets.items():
+        found[facet] = [
+            (value, _facet_label(call, facet, value, language), count)
+            for value, count in values.items()
+        ]
+    return found
+
+
+def _facet_label(call: Call, facet: str, value: str, language: Language) -> str:
+    if facet == "city":
+        return city_name(value, call.node.config).name(language)
+    if facet == "family":
+        return family_title(value, language)
+    return value
+
+
+def family_title(family: str, language: Language) -> str:
+    """Return a standard's title; its own name where this release does not know it."""
+    try:
+        return standards.load(family).title(language)
+    except RequestError:
+        return family
+
+
+def dataset(call: Call, language: Language) -> Response:
+    """Show one version of a dataset."""
+    current = call.node.catalog.get(call.ref)
+    if current.state == "withdrawn" and "n" not in call.path:
+        return _withdrawn(call, current, language)
+    shown = show(call.node, *find_version(call, withdrawn_readable=True))
+    facts = document(shown)
+    state = call.request.app.state
+    tables = [
+        {
+            "table": table,
+            "preview": state.previews.get(shown, table, language),
+            "facts": resource,
+        }
+        for table, resource in zip(shown.record.tables, facts["resources"], strict=True)
+    ]
+    known = {one.name: one for one in shown.standard.fields} if shown.standard else {}
+    return page(
+        call,
+        "dataset.html",
+        language,
+        shown=shown,
+        facts=facts,
+        tables=tables,
+        known=known,
+        city=city_name(current.city, call.node.config),
+        family=family_title(current.family, language) if current.family else "",
+        versions=call.node.catalog.versions(call.ref)[:5],
+        is_newest=shown.version.n == current.version,
+        snippets=snippets(shown),
+    )
+
+
+def _withdrawn(call: Call, current: Dataset, language: Language) -> Response:
+    """Show that a dataset was withdrawn, with status 410."""
+    body = render(
+        call,
+        "withdrawn.html",
+        language,
+        dataset=current,
+        city=city_name(current.city, call.node.config),
+        versions=call.node.catalog.versions(call.ref),
+    )
+    headers = {**PAGE_HEADERS, "Cache-Control": "no-cache"}
+    return Response(body, 410, headers=headers, media_type="text/html")
+
+
+def versions(call: Call, language: Language) -> Response:
+    """Show every version of a dataset."""
+    current = call.node.catalog.get(call.ref)
+    rows = []
+    for version in call.node.catalog.versions(call.ref):
+        note = ""
+        if version.state == "held":
+            ours = read(call.node.catalog.body(version.digest)).ours
+            both = ours.get("note")
+            note = str(both.get(language, "")) if isinstance(both, dict) else ""
+        rows.append({"version": version, "note": note})
+    title = current.title_fa if language == "fa" else current.title_en
+    return page(
+        call,
+        "versions.html",
+        language,
+        dataset=current,
+        title=title,
+        city=city_name(current.city, call.node.config),
+        rows=rows,
+    )
+
+
+def cities(call: Call, language: Language) -> Response:
+    """Show the cities."""
+    return page(call, "cities.html", language, cities=_cities(call))
+
+
+def city(call: Call, language: Language) -> Response:
+    """Show one city."""
+    slug = call.path["city"]
+    known = holdings.cities(call.node.database.connect())
+    if slug not in known and slug != call.node.config.node.city:
+        raise RequestError(Reason.CITY_UNKNOWN, city=slug[:64])
+    published = call.node.catalog.list(city=slug)
+    mandatory = [
+        (standards.load(family), [d for d in published if d.family == family])
+        for family in standards.families()
+        if standards.load(family).mandatory
+    ]
+    logs = call.node.federation_status().get("logs", [])
+    return page(
+        call,
+        "city.html",
+        language,
+        city=city_name(slug, call.node.config),
+        listed=listed_city(slug),
+        is_own=slug == call.node.config.node.city,
+        results=[card(call, item) for item in published],
+        mandatory=mandatory,
+        logs=[log for log in logs if log.get("city") == slug],
+    )
+
+
+def network(call: Call, language: Language) -> Response:
+    """Show logs and peers."""
+    status = call.node.federation_status()
+    logs = [
+        {**log, "name": city_name(str(log.get("city") or ""), call.node.config)}
+        for log in status.get("logs", [])
+    ]
+    return page(
+        call, "network.html", language, logs=logs, peers=status.get("peers", [])
+    )
+
+
+def standard_list(call: Call, language: Language) -> Response:
+    """Show the standards."""
+    counts = find(call.node, Wanted()).facets["family"]
+    families = [
+        (standards.load(family), counts.get(family, 0))
+        for family in standards.families()
+    ]
+    return page(call, "standards.html", language, families=families)
+
+
+def standard(call: Call, language: Language) -> Response:
+    """Show one standard."""
+    found = standards.load(call.path["family"])
+    published = [card(call, item) for item in call.node.catalog.list(family=found.family)]
+    return page(call, "standard.html", language, standard=found, published=published)
+
+
+def verify(call: Call, language: Language) -> Response:
+    """Show how to check a file."""
+    return page(call, "verify.html", language)
+
+
+def developers(call: Call, language: Language) -> Response:
+    """Show what a program can read."""
+    return page(call, "developers.html", language)
+
+
+def problem(call: Call, language: Language) -> Response:
+    """Show one problem type and its reasons."""
+    kind = call.path["kind"]
+    if kind not in STATUS:
+        raise RequestError(Reason.PROBLEM_UNKNOWN, type=kind[:64])
+    sentences = [(r.value, _sentence(r, language)) for r in problems.reasons_of(kind)]
+    return page(
+        call,
+        "problem.html",
+        language,
+        kind=kind,
+        urn=problems.URN + kind,
+        status=STATUS[kind],
+        reasons=sentences,
+    )
+
+
+def _sentence(reason: Reason, language: Language) -> str:
+    from shahrdad.datasets.errors import messages
+
+    return messages(language)[reason]
+
+
+def show_fault(node: NodeView, request: Request, error: ShahrdadError) -> Response:
+    """Show an error as a page, in the language of the address."""
+    path = request.url.path
+    language: Language = "en" if path.startswith("/en/") else "fa"
+    call = Call(node, request, {}, language)
+    words = path.removeprefix(f"/{language}/").replace("/", " ").replace("-", " ")
+    body = render(
+        call,
+        "fault.html",
+        language,
+        kind=problems.type_of(error),
+        sentence=error.text(language),
+        reason=error.reason.value,
+        words=words[:60],
+        request_number=request_id(request),
+    )
+    headers = {**problems.headers(error), **PAGE_HEADERS, "Content-Language": language}
+    status = problems.status_of(error)
+    return Response(body, status, headers=headers, media_type="text/html")
+
+
+def front_door(call: Call) -> Response:
+    """Lead to the language that a reader chose, asks for, or the node prefers."""
+    chosen = call.request.cookies.get("language")
+    language = preferred(
+        call.request.headers.get("accept-language"), call.node.config.node.language
+    )
+    for known in LANGUAGES:
+        if chosen == known:
+            language = known
+    headers = {"Vary": "Accept-Language, Cookie", "Cache-Control": "no-cache"}
+    return RedirectResponse(f"/{language}/", 303, headers)
+
+
+def operations() -> list[Operation]:
+    """Return every page, twice: in Persian and in English."""
+    ref = "/d/{city}/{slug}"
+    pages: list[tuple[str, str, Build]] = [
+        ("Home", "/", home),
+        ("Datasets", "/datasets", datasets),
+        ("Dataset", ref, dataset),
+        ("DatasetVersion", f"{ref}/v/{{n}}", dataset),
+        ("Versions", f"{ref}/versions", versions),
+        ("Cities", "/cities", cities),
+        ("City", "/cities/{city}", city),
+        ("Network", "/federation", network),
+        ("Standards", "/standards", standard_list),
+        ("Standard", "/standards/{family}", standard),
+        ("Verify", "/verify", verify),
+        ("Developers", "/api", developers),
+        ("Problem", "/problems/{kind}", problem),
+    ]
+    found = [Operation("frontDoor", "/", front_door, "", tolerant=True)]
+    for language in LANGUAGES:
+        for name, path, build in pages:
+            is_list = name == "Datasets"
+            found.append(
+                Operation(
+                    f"page{name}{language.title()}",
+                    f"/{language}{path}",
+                    _in(language, build),
+                    "",
+                    LIST_FILTERS if is_list else (),
+                    tolerant=not is_list,
+                )
+            )
+    return found
+
+
+def _in(language: Language, build: Build) -> Callable[[Call], Response]:
+    def answer(call: Call) -> Response:
+        return build(call, language)
+
+    return answer

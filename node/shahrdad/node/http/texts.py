@@ -1,0 +1,47 @@
+"""The words of pages and problem titles: `texts/fa.toml` and `texts/en.toml`.
+
+Both files have the same keys and the same placeholders; a test compares them.
+"""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from shahrdad.datasets.errors import Language
+from shahrdad.node.http.languages import digits
+
+
+@cache
+def texts(language: Language) -> dict[str, str]:
+    """Return the texts of a language, by `section.key`."""
+    file = files("shahrdad.node.http") / "texts" / f"{language}.toml"
+    tree = tomllib.loads(file.read_text("utf-8"))
+    return {
+        f"{section}.{key}": text
+        for section, items in tree.items()
+        for key, text in items.items()
+    }
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """Return a text, its numbers in the digits of the language.
+
+    Where `count` or `days` is 1, the text `<key>_one` is taken if there is one.
+
+    Raises:
+        KeyError: no such text (a mistake of the caller).
+    """
+    known = texts(language)
+    template = known[key]
+    if not values:
+        return template
+    if 1 in (values.get("count"), values.get("days")):
+        template = known.get(f"{key}_one", template)
+    return template.format_map(
+        {name: _number(value, language) for name, value in values.items()}
+    )
+
+
+def _number(value: object, language: Language) -> str:
+    """Return an integer with the digits of the language; other values as they are."""
+    return digits(f"{value:,}", language) if isinstance(value, int) else str(value)

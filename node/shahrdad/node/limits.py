@@ -1,0 +1,9 @@
+"""The most that a node accepts from outside; a test on both sides of each limit."""
+
+RECORD_BYTES_MAX = 1_048_576  # a body of the log: federation 4.2
+TITLE_LETTERS_MAX = 300  # of another city's record, in the catalog
+REPORT_BYTES_MAX = 64 * 1024**2  # a validation report read back whole
+ORIGINAL_BYTES_MAX = 4 * 1024**3  # a file handed in
+QUERY_LETTERS_MAX = 1_000  # a search
+QUERY_WORDS_MAX = 32
+PAGE_MAX = 1_000

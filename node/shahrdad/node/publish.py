@@ -1,0 +1,493 @@
+"""From a file on a desk to an entry of the city's signed log.
+
+    1 original   put into the private area before anything reads it
+    2 judged     by the standard; a file with errors ends here, its report kept
+    3 table      typed batches → Parquet parts, named by their content
+    4 record     Data Package descriptor; nothing changed → nothing is published
+    5 entry      the log's own seven steps (federation.log_writer): the commit point
+    6 catalog    follows the log
+
+A kill before 5 leaves objects that no record names, which collection removes; a kill in
+5 or after is finished by the next start. Nothing is visible before 5. Publishing in two
+processes at once is put in a row by a lock, so versions have no gaps.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from shahrdad.datasets import standards
+from shahrdad.datasets.errors import ConflictError, DataError, Reason, RequestError
+from shahrdad.federation.verify import strict_json
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.node import record, submissions
+from shahrdad.node.config import SLUG
+from shahrdad.node.limits import RECORD_BYTES_MAX
+from shahrdad.node.record import Attachment, Description, Table, TablePart
+from shahrdad.node.references import References
+from shahrdad.node.spool import Spool
+from shahrdad.node.store.contract import Area, put_bytes, put_file
+
+if TYPE_CHECKING:
+    from shahrdad.federation.verify.entry import DeleteReason
+    from shahrdad.node.city import Newest, Node
+    from shahrdad.node.table.parquet import Part, WrittenTable
+    from shahrdad.node.table.schema import TableInfo
+    from shahrdad.validators.report import Report
+
+Stage = Literal["original", "validate", "table", "publish"]
+OnProgress = Callable[[Stage, int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A file handed in for publication, and what the person said of it."""
+
+    file: Path
+    slug: str
+    family: str
+    description: Description
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file.
+
+    `unchanged` means that the newest version says the same; `refused` that the report
+    has errors and nothing was published.
+    """
+
+    state: Literal["published", "unchanged", "refused"]
+    ref: str
+    report: dict[str, Any]
+    report_digest: Digest
+    original: Digest
+    version: int | None = None
+    index: int | None = None
+    digest: Digest | None = None
+    rows: int | None = None
+    change: Mapping[str, Any] | None = None
+
+
+def now() -> str:
+    """Return the time of an entry: RFC 3339, UTC, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def publish(
+    node: "Node", handed: Handed, on_progress: OnProgress | None = None
+) -> tuple[Outcome, "Report"]:
+    """Judge a file and publish it as the next version of its dataset.
+
+    Returns:
+        What became of it, and the report of validation.
+
+    Raises:
+        RequestError: FILE_NOT_FOUND, APPROVAL_NEEDED, SLUG_WRONG, STANDARD_UNKNOWN.
+        DataError: the file cannot be read at all; it is kept all the same.
+        UnavailableError: the store or the signer does not answer.
+    """
+    tell = on_progress or (lambda stage, done, total: None)
+    _check(node, handed)
+    ref = f"{node.config.node.city}/{handed.slug}"
+    connection = node.database.connect()
+    original = _keep_original(node, handed, ref, tell)
+    number = submissions.receive(
+        connection,
+        at=now(),
+        ref=ref,
+        family=handed.family,
+        file_name=handed.file.name,
+        original=original.digest,
+    )
+    with closing(Spool(node.config.data / "tmp")) as spool:
+        with References(node, handed.family, ref) as references:
+            report = _judge(node, handed, spool, references, tell)
+        if report.valid:
+            with node.database.exclusive("publish"):
+                outcome = _commit(node, handed, original, spool, report, tell)
+        else:
+            kept = _store_report(node, ref, report, Area.PRIVATE)
+            outcome = Outcome(
+                "refused", ref, report.to_dict(), kept.digest, original.digest
+            )
+    submissions.settle(
+        connection,
+        number,
+        state=outcome.state,
+        report=outcome.report_digest,
+        version=outcome.version,
+    )
+    return outcome, report
+
+
+def _check(node: "Node", handed: Handed) -> None:
+    """Refuse what cannot become a dataset, before anything is stored."""
+    if not handed.file.is_file():
+        raise RequestError(Reason.FILE_NOT_FOUND, path=str(handed.file))
+    if not SLUG.fullmatch(handed.slug) or not 2 <= len(handed.slug) <= 60:
+        raise RequestError(Reason.SLUG_WRONG, slug=handed.slug)
+    if node.config.publish.approval != "single":
+        raise RequestError(Reason.APPROVAL_NEEDED)
+    standards.load(handed.family)
+
+
+def _keep_original(
+    node: "Node", handed: Handed, ref: str, tell: OnProgress
+) -> Attachment:
+    """Store the file as it came, in the private area."""
+    size = handed.file.stat().st_size
+    tell("original", 0, size)
+    digest = put_file(node.store, Area.PRIVATE, handed.file)
+    _refer(node.database.connect(), Area.PRIVATE, digest, "original", ref)
+    tell("original", size, size)
+    suffix = handed.file.suffix.removeprefix(".").lower() or "bin"
+    return Attachment(
+        "original",
+        "original",
+        digest,
+        size,
+        suffix,
+        "application/octet-stream",
+        {"public": False, "file_name": handed.file.name},
+    )
+
+
+def _refer(
+    connection: sqlite3.Connection, area: Area, digest: Digest, kind: str, owner: str
+) -> None:
+    """Protect an object from collection, before it is written (storage 3.7)."""
+    connection.execute(
+        "INSERT OR IGNORE INTO object_ref(area, sha256, kind, owner, at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (area.value, digest.raw, kind, owner, now()),
+    )
+
+
+def _judge(
+    node: "Node",
+    handed: Handed,
+    spool: Spool,
+    references: References,
+    tell: OnProgress,
+) -> "Report":
+    """Validate the file; its typed rows go to the spool."""
+    from shahrdad.validators import Options, validate
+
+    context = {
+        "city_code": node.config.node.city_code,
+        "release_date": now()[:10],
+        **handed.context,
+    }
+    previous = references.previous()
+    if previous is not None:
+        context["previous"] = previous
+    return validate(
+        handed.file,
+        schema=handed.family,
+        profile=dict(handed.profile) or None,
+        refs=references.others(),
+        context=context,
+        sink=spool,
+        on_progress=lambda seen: tell("validate", seen.bytes, seen.total),
+        options=Options(**dict(handed.options)),
+    )
+
+
+def _commit(
+    node: "Node",
+    handed: Handed,
+    original: Attachment,
+    spool: Spool,
+    report: "Report",
+    tell: OnProgress,
+) -> Outcome:
+    """Write table and record, and sign; under the publishing lock."""
+    node.projection.follow()
+    ref = f"{node.config.node.city}/{handed.slug}"
+    before = node.newest(ref)
+    tell("table", 0, None)
+    written = _write_table(node, handed, ref, spool, before)
+    stored = _store_report(node, ref, report, Area.OBJECT)
+    change = _change(node, before, written)
+    facts = report.to_dict()
+    body = _record(
+        node, handed, [stored, original], written, facts, before, change, now()
+    )
+    if (
+        before is not None
+        and before.live
+        and record.content(before.body) == record.content(body)
+    ):
+        return Outcome(
+            state="unchanged",
+            ref=ref,
+            report=facts,
+            report_digest=stored.digest,
+            original=original.digest,
+            version=before.version.n,
+            index=before.version.index,
+            digest=before.version.digest,
+            rows=written.rows,
+        )
+    content = strict_json.canonical(body)
+    if len(content) > RECORD_BYTES_MAX:
+        raise DataError(
+            Reason.TOO_LARGE, size_bytes=len(content), size_bytes_max=RECORD_BYTES_MAX
+        )
+    tell("publish", 0, 1)
+    index = node.append_put(f"ds/{handed.slug}", content)
+    node.projection.follow()
+    tell("publish", 1, 1)
+    return Outcome(
+        state="published",
+        ref=ref,
+        report=facts,
+        report_digest=stored.digest,
+        original=original.digest,
+        version=int(body["version"]),
+        index=index,
+        digest=Digest.of(content),
+        rows=written.rows,
+        change=change,
+    )
+
+
+def _store_report(node: "Node", ref: str, report: "Report", area: Area) -> Attachment:
+    """Store a report: of a valid file where everybody may read it, else privately."""
+    content = report_bytes(report)
+    _refer(node.database.connect(), area, Digest.of(content), "job", ref)
+    digest = put_bytes(node.store, area, content)
+    return Attachment(
+        "report", "report", digest, len(content), "json", "application/json"
+    )
+
+
+def report_bytes(report: "Report") -> bytes:
+    """Return a report as it is stored: no clock, no paths, keys sorted."""
+    return report.to_json(stored=True).encode()
+
+
+def _write_table(
+    node: "Node", handed: Handed, ref: str, spool: Spool, before: "Newest | None"
+) -> "WrittenTable":
+    """Write the Parquet parts, reusing the objects of parts that did not change."""
+    from shahrdad.node.table.parquet import Previous, write_table
+
+    if spool.schema is None:
+        raise DataError(Reason.TABLE_EMPTY, file=handed.file.name)
+    previous = None
+    if before is not None:
+        parts = published_parts(before.body)
+        m = record.cut_size(before.body)
+        previous = Previous(parts, m) if parts else None
+    return write_table(
+        spool.batches(),
+        spool.schema,
+        table_info(handed.family, ref, spool.schema.names),
+        node.store,
+        Area.OBJECT,
+        previous,
+    )
+
+
+def table_info(family: str, ref: str, names: Sequence[str]) -> "TableInfo":
+    """Return what the files of a standard's table say of it."""
+    from shahrdad.node.table.schema import TableInfo
+
+    standard = standards.load(family)
+    columns = {
+        item.name: {
+            name: text
+            for name, text in (
+                ("title_fa", item.title_fa),
+                ("title_en", item.title_en),
+                ("unit", item.unit or ""),
+                ("codelist", item.code_list or ""),
+            )
+            if text
+        }
+        for item in standard.fields
+    }
+    identifiers = [
+        item.name
+        for item in standard.fields
+        if item.kind == "code" and item.name in names and not item.categories
+    ]
+    return TableInfo(
+        family=family,
+        family_version=standard.version,
+        ref=ref,
+        resource=resource_name(family),
+        primary_key=standard.primary_key,
+        columns={name: facts for name, facts in columns.items() if name in names},
+        identifiers=tuple(
+            name for name in identifiers if name.endswith(("_id", "_no"))
+        ),
+    )
+
+
+def resource_name(family: str) -> str:
+    """Return the name of a family's table in its datasets."""
+    return family.replace("_", "-")
+
+
+def published_parts(body: Mapping[str, Any]) -> tuple["Part", ...]:
+    """Return the parts of a record's table, in key order."""
+    from shahrdad.node.table.parquet import Part
+
+    found = []
+    for resource in body["resources"]:
+        facts = resource.get("shahrdad", {})
+        if "hash" in resource and facts.get("role") in {"table", "part"}:
+            digest = Digest.parse(resource["hash"].removeprefix("sha256:"))
+            first = tuple(facts.get("first", ()))
+            found.append(Part(digest, resource["bytes"], facts["rows"], first))
+    return tuple(found)
+
+
+def _change(
+    node: "Node", before: "Newest | None", written: "WrittenTable"
+) -> dict[str, Any] | None:
+    """Return what changed against the version before, by row and column."""
+    from shahrdad.node.table.diff import TableDiff
+    from shahrdad.node.table.reading import open_table
+
+    if before is None:
+        return None
+    old = published_parts(before.body)
+    if not old:
+        return None
+    tables = (open_table(node.store, old), open_table(node.store, written.parts))
+    return TableDiff(*tables).run().to_dict(before.version.n)
+
+
+def _record(
+    node: "Node",
+    handed: Handed,
+    attachments: Sequence[Attachment],
+    written: "WrittenTable",
+    report: Mapping[str, Any],
+    before: "Newest | None",
+    change: Mapping[str, Any] | None,
+    time: str,
+) -> dict[str, Any]:
+    """Return the record of the next version."""
+    standard = standards.load(handed.family)
+    config = node.config.node
+    parts = tuple(
+        TablePart(part.digest, part.bytes, part.rows, part.first)
+        for part in written.parts
+    )
+    table = Table(
+        resource_name(handed.family),
+        compact_schema(standard, written.arrow_schema.names),
+        written.rows,
+        parts,
+        written.m,
+    )
+    ours = report.get("shahrdad", {})
+    counts = ours.get("counts", {})
+    provenance: dict[str, Any] = {
+        "approval": node.config.publish.approval,
+        "writer": dict(written.writer),
+        "quality": {
+            "errors": counts.get("errors", 0),
+            "warnings": counts.get("warnings", 0),
+        },
+    }
+    profile = ours.get("profile") or {}
+    if profile.get("money_unit"):
+        provenance["sourceUnit"] = profile["money_unit"]
+    for name in ("declared", "waived"):
+        if handed.context.get(name):
+            provenance[name] = dict(handed.context[name])
+    if change is not None:
+        provenance["change"] = dict(change)
+    return record.build(
+        slug=handed.slug,
+        city=config.city,
+        city_code=config.city_code,
+        publisher_fa=f"شهرداری {config.name_fa or config.city}",
+        publisher_en=f"Municipality of {config.name_en or config.city.title()}",
+        family=handed.family,
+        standard={
+            "id": standard.family,
+            "version": standard.version,
+            "sha256": standard.digest,
+        },
+        description=handed.description,
+        tables=[table],
+        attachments=attachments,
+        provenance=provenance,
+        version=before.version.n + 1 if before else 1,
+        time=time,
+    )
+
+
+def compact_schema(
+    standard: standards.Standard, names: Sequence[str]
+) -> dict[str, Any]:
+    """Return a Table Schema of the published columns, small enough for a record.
+
+    Code lists and rules are in the standard, which the record pins by its digest.
+    """
+    known = {item.name: item for item in standard.fields}
+    fields: list[dict[str, Any]] = []
+    for name in names:
+        item = known.get(name)
+        if item is None:  # a column of the city's own, carried and not judged
+            fields.append({"name": name, "type": "string"})
+            continue
+        about: dict[str, Any] = {
+            "name": name,
+            "type": item.type,
+            "title": item.title_fa,
+            "title_en": item.title_en,
+        }
+        if item.required:
+            about["constraints"] = {"required": True}
+        if item.unit or item.code_list:
+            about["shahrdad"] = {
+                key: value
+                for key, value in (("unit", item.unit), ("codeList", item.code_list))
+                if value
+            }
+        fields.append(about)
+    return {"fields": fields, "primaryKey": list(standard.primary_key)}
+
+
+def withdraw(
+    node: "Node",
+    ref: str,
+    *,
+    reason: "DeleteReason" = "withdrawn",
+    by: str | None = None,
+) -> int:
+    """Write a tombstone for a dataset of this city.
+
+    Returns:
+        The index of the entry.
+
+    Raises:
+        RequestError: DATASET_UNKNOWN, NOT_OUR_DATASET.
+        ConflictError: ALREADY_WITHDRAWN.
+    """
+    city, slash, slug = ref.replace("--", "/", 1).rpartition("/")
+    if slash and city != node.config.node.city:
+        raise RequestError(Reason.NOT_OUR_DATASET, ref=ref, city=node.config.node.city)
+    with node.database.exclusive("publish"):
+        node.projection.follow()
+        dataset = node.catalog.get(f"{node.config.node.city}/{slug}")
+        if dataset.state == "withdrawn":
+            raise ConflictError(Reason.ALREADY_WITHDRAWN, ref=dataset.ref)
+        index = node.append_delete(f"ds/{slug}", reason, by and f"ds/{by}")
+        node.projection.follow()
+    return index

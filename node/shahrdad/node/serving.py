@@ -1,0 +1,221 @@
+"""`serve`: HTTP, federation and regular rounds in one process, ended in order.
+
+    http     uvicorn, on a socket that is bound before anything starts
+    grpc     the federation service, in the same event loop
+    follow   a thread: the catalog follows the logs, whoever wrote them
+    rounds   a thread: one round with all peers, then at the configured interval
+
+SIGTERM or SIGINT: no new calls, running ones get a moment, the write-ahead log is
+folded in, exit 0. A second signal ends at once. A kill loses nothing acknowledged.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+
+from shahrdad.datasets.errors import Reason, ShahrdadError, UnavailableError
+from shahrdad.federation.reader import NodeFacts
+from shahrdad.federation.server import FederationServer, ServerSettings
+from shahrdad.federation.store_reader import StoreReader
+from shahrdad.node.city import Node
+from shahrdad.node.http.app import create_app
+from shahrdad.node.rounds import run_round
+
+FOLLOW_SECONDS = 0.5  # another process publishes into the same database
+GRACE_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running node listens."""
+
+    http: str
+    grpc: str
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the node stops all its parts."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        try:
+            await super().startup(sockets)
+        finally:
+            self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+async def serve(
+    node: Node, *, once_ready: Callable[[Addresses], None] = lambda _: None
+) -> None:
+    """Serve until a signal comes.
+
+    Args:
+        node: The node.
+        once_ready: Told where it listens, when it does.
+
+    Raises:
+        UnavailableError: PORT_TAKEN.
+    """
+    log = structlog.get_logger()
+    stopping = asyncio.Event()
+    _stop_on_signals(stopping)
+    listener = bind(node.config.http.host, node.config.http.port)
+    http = _Server(
+        uvicorn.Config(
+            create_app(node),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    federation = _federation_server(node)
+    ended = threading.Event()
+    threads = [
+        threading.Thread(target=_follow, args=(node, ended), name="follow"),
+        threading.Thread(target=_rounds, args=(node, ended), name="rounds"),
+    ]
+    try:
+        grpc_port = await _start(federation, node)
+        serving = asyncio.create_task(http.serve(sockets=[listener]))
+        for thread in threads:
+            thread.start()
+        await http.ready.wait()
+        port = listener.getsockname()[1]
+        addresses = Addresses(
+            f"http://{node.config.http.host}:{port}",
+            f"{node.config.grpc.host}:{grpc_port}",
+        )
+        log.info("serving", http=addresses.http, grpc=addresses.grpc)
+        once_ready(addresses)
+        await stopping.wait()
+        log.info("stopping")
+    finally:
+        ended.set()
+        http.should_exit = True
+        with contextlib.suppress(UnboundLocalError):
+            await serving
+        await federation.stop(grace_seconds=GRACE_SECONDS)
+        for thread in threads:
+            if thread.ident is not None:
+                await asyncio.to_thread(thread.join)
+        node.database.connect().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        log.info("stopped")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket's address, taken before anything else starts.
+
+    Raises:
+        UnavailableError: PORT_TAKEN.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(Reason.PORT_TAKEN, host=host, port=port) from error
+    return listener
+
+
+async def _start(federation: FederationServer, node: Node) -> int:
+    """Start the federation service.
+
+    Raises:
+        UnavailableError: PORT_TAKEN.
+    """
+    try:
+        return await federation.start()
+    except RuntimeError as error:
+        section = node.config.grpc
+        raise UnavailableError(
+            Reason.PORT_TAKEN, host=section.host, port=section.port
+        ) from error
+
+
+def _federation_server(node: Node) -> FederationServer:
+    """Return the federation service of a node."""
+    from importlib.metadata import version
+
+    section = node.config.grpc
+    folder = node.config.folder
+    settings = ServerSettings(
+        section.host,
+        section.port,
+        (folder / section.tls_certificate).read_bytes()
+        if section.tls_certificate
+        else b"",
+        (folder / section.tls_key).read_bytes() if section.tls_key else b"",
+    )
+    facts = NodeFacts(
+        origin=node.config.federation.origin,
+        vkeys=(node.vkey,) if node.vkey else (),
+        software=f"shahrdad/{version('shahrdad')}",
+    )
+    return FederationServer(settings, StoreReader(node.logs, facts), node.logs)
+
+
+def _stop_on_signals(stopping: asyncio.Event) -> None:
+    """Stop in order at the first signal, at once at the second."""
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        stopping.set()
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+
+
+def _follow(node: Node, ended: threading.Event) -> None:
+    """Keep the catalog up with the logs, whichever process appends to them."""
+    log = structlog.get_logger()
+    seen = None
+    while not ended.is_set():
+        try:
+            (version,) = (
+                node.database.connect().execute("PRAGMA data_version").fetchone()
+            )
+            changes = (version, node.logs.last_seq())
+            if changes != seen:
+                node.projection.follow()
+                seen = changes
+        except ShahrdadError as error:
+            log.error("follow", reason=error.reason, detail=str(error))
+        ended.wait(FOLLOW_SECONDS)
+    node.database.close()
+
+
+def _rounds(node: Node, ended: threading.Event) -> None:
+    """Run a round with all peers now, and then at the configured interval."""
+    log = structlog.get_logger()
+    interval = node.config.federation.interval_seconds
+    while not ended.is_set() and node.config.federation.peers and interval:
+        try:
+            report = run_round(node)
+            log.info("round", **report.counts())
+        except ShahrdadError as error:
+            log.error("round", reason=error.reason, detail=str(error))
+        ended.wait(interval)
+    node.database.close()

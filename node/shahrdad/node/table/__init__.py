@@ -1,0 +1,1 @@
+"""Tables as published: Parquet parts cut by key, read back, compared, exported."""

@@ -1,0 +1,12 @@
+"""The bounds of tables, in one place."""
+
+SINGLE_ROWS_MAX = 131_072  # storage 4.1: a table up to here is one object
+SINGLE_GROUP_ROWS = 65_536  # rows in a row group of such an object
+PART_GROUP_ROWS = 1 << 20  # a part is one row group
+CUT_ROWS_MIN = 8_192  # the smallest m of the key-cut rule
+PARTS_WANTED_MAX = 512  # k is chosen for at most so many parts
+PARTS_KEPT_MIN = 128  # a dataset keeps its k within these bounds
+PARTS_KEPT_MAX = 1_000
+PART_BYTES_MAX = 1 << 30  # what a reader of a part takes into memory
+BATCH_ROWS = 16_384  # decoded at a time
+COLUMNS_MAX = 1_024

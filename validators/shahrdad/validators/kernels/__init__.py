@@ -1,0 +1,1 @@
+"""Kernels: one question for each cell of a column, surely valid or not sure."""

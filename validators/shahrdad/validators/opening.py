@@ -1,0 +1,185 @@
+"""From a source to a judged report: opens the table, sets up rules, runs the pass."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from shahrdad.datasets.errors import ShahrdadError
+from shahrdad.datasets.standards import Field, Standard, parse
+from shahrdad.validators.bulk import Findings, Issue
+from shahrdad.validators.codes import REGISTRY
+from shahrdad.validators.explain import Explainer, RuleTexts
+from shahrdad.validators.importing import open_table
+from shahrdad.validators.judging import Judge, Normalise
+from shahrdad.validators.normalise.columns import Normaliser
+from shahrdad.validators.options import Context, Options, Ref
+from shahrdad.validators.plan import Fault, Plan
+from shahrdad.validators.progress import Ticker
+from shahrdad.validators.reference import reader
+from shahrdad.validators.report import Report
+from shahrdad.validators.rules.context import RefusedRefError, RuleContext
+from shahrdad.validators.rules.running import RuleBook
+from shahrdad.validators.sink import Sinks
+from shahrdad.validators.text_table import TextTable
+
+if TYPE_CHECKING:
+    from shahrdad.validators.api import Resolved
+
+
+def schema_faults(plan: Plan) -> list[Fault]:
+    """Return what is wrong with a schema, bounds and allowed values included."""
+    faults = list(plan.faults)
+    for field in plan.fields:
+        try:
+            reader(field)
+        except ValueError as error:
+            faults.append(Fault("schema-invalid", str(error)))
+    return faults
+
+
+def code_of(error: ShahrdadError) -> str:
+    """Return the report's code of an error of reading."""
+    code = error.reason.lower().replace("_", "-")
+    return code if code in REGISTRY else "source-unreadable"
+
+
+@dataclass(slots=True)
+class Opening:
+    """One source with everything that says how it is read."""
+
+    source: str | Any
+    resolved: "Resolved"
+    profile: dict[str, Any] | None
+    options: Options
+
+    def open(self) -> tuple[TextTable, Normalise | None]:
+        """Open the table from its start, with normalisation of its own.
+
+        Raises:
+            DataError: The source cannot be read as a table.
+        """
+        table = open_table(
+            self.source,
+            standard=self.resolved.standard,
+            descriptor=self.resolved.plan.descriptor,
+            profile=self.profile,
+            options=self.options,
+        )
+        return table, self._normaliser(table)
+
+    def _normaliser(self, table: TextTable) -> Normalise | None:
+        standard = self.resolved.standard
+        if not self.options.normalise or (standard is None and self.profile is None):
+            return None
+        fields = _fields(standard, self.resolved.plan)
+        normaliser = Normaliser(
+            table.names,
+            [fields.get(name) for name in table.names],
+            table.settings,
+            table.audit,
+            standard=standard is not None,
+        )
+        return normaliser.apply
+
+    def judge(
+        self,
+        report: Report,
+        table: TextTable,
+        normalise: Normalise | None,
+        refs: Mapping[str, Ref],
+        context: Context,
+        sinks: Sinks,
+        ticker: Ticker,
+    ) -> Report:
+        """Run the pass and the rules over an opened table; fills the report."""
+        plan = self.resolved.plan
+        absent = [f.name for f in plan.fields if f.name not in table.names]
+        findings = Findings([*table.names, *absent])
+        positions = {
+            name: None if origin is None else origin + 1
+            for name, origin in zip(table.names, table.origins, strict=True)
+        }
+        _describe(report, table, findings)
+        facts = RuleContext(context, refs, plan, table.settings, table.audit)
+        book = RuleBook(self.resolved.rules, plan, facts, findings, table.names)
+        report.explainer = Explainer(
+            plan,
+            table.source.sheet,
+            positions,
+            {r.id: RuleTexts(r.message_fa, r.message_en) for r in book.rules},
+        )
+        judge = Judge(
+            plan,
+            table,
+            normalise,
+            self.open,
+            findings,
+            sinks,
+            book,
+            ticker,
+            references=_references(plan, facts, findings),
+            kernels=self.options.kernels,
+            quarantine=self.options.quarantine,
+        )
+        try:
+            judged = judge.run()
+            _add_findings(table, findings)
+            report.rules = book.finish(judged)
+        finally:
+            book.close()
+        report.rows = judged.rows
+        report.refs = facts.ref_facts()
+        report.normalisation = table.audit.to_list()
+        return report
+
+
+def _references(plan: Plan, facts: RuleContext, findings: Findings) -> dict[str, pa.Table]:
+    """Return the tables that foreign keys refer to, as far as they were given."""
+    tables: dict[str, pa.Table] = {}
+    for key in plan.foreign_keys:
+        name = str(key["reference"].get("resource") or "")
+        try:
+            table = facts.ref(name)
+        except RefusedRefError as error:
+            values = {"value": error.family, "expected": error.why}
+            findings.add(Issue("schema-reference", "error", values=values))
+            continue
+        if table is not None:
+            tables[name] = table
+    return tables
+
+
+def _fields(standard: Standard | None, plan: Plan) -> dict[str, Field]:
+    fields = standard.fields if standard is not None else parse(plan.descriptor).fields
+    return {field.name: field for field in fields}
+
+
+def _describe(report: Report, table: TextTable, findings: Findings) -> None:
+    """Fill the report's members about the source."""
+    report.findings = findings
+    report.labels = table.labels
+    report.source = table.source.to_dict()
+    report.place = table.source.name or "<memory>"
+    report.sha256 = table.source.sha256
+    report.size = table.source.bytes
+
+
+def _add_findings(table: TextTable, findings: Findings) -> None:
+    """Add what reading found beside the cells."""
+    for found in table.findings:
+        values = {key: value for key, value in found.values.items()}
+        findings.add(
+            Issue(
+                found.code,
+                found.severity,
+                found.row,
+                found.column,
+                value=found.cell,
+                values=values,
+            )
+        )
+
+
+__all__ = ["Opening", "code_of", "schema_faults"]

@@ -1,0 +1,1 @@
+"""Renders a report for people: terminal text and a self-contained page."""

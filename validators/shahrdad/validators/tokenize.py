@@ -1,0 +1,312 @@
+"""Cut delimited text into columns of cells: fast with Arrow, or exactly as `csv.reader`.
+
+Rules:
+
+- A row number is the number of the CSV record: the first record is 1, a blank line
+  counts, a quoted cell over several lines counts once.
+- A record with too few or too many cells is kept, at its place: cut or padded with null
+  in the columns, whole in `ragged`.
+- Both paths give the same batches' content; only where a batch ends differs.
+
+>>> import io
+>>> from shahrdad.validators.tokenize import Dialect, tokenize
+>>> text = "شهر,کد\\nکرمان,1346\\n".encode()
+>>> [batch.columns[1].to_pylist() for batch in tokenize(lambda: io.BytesIO(text), Dialect(), 2, skip=1)]
+[['1346']]
+"""
+
+import csv
+import io
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+BLOCK_BYTES = 1 << 20
+ROW_BYTES_MAX = 64 << 20  # a record that needs a larger block is refused
+READER_ROWS = 8_192  # rows of one batch cut by `csv.reader`
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How cells are separated and quoted; the names are those of Data Package v2."""
+
+    delimiter: str = ","
+    quote: str | None = '"'
+    double_quote: bool = True
+    escape: str | None = None
+    skip_initial_space: bool = False
+
+    @property
+    def arrow(self) -> bool:
+        """Whether Arrow cuts this dialect exactly as `csv.reader` does."""
+        return (
+            self.double_quote
+            and self.escape is None
+            and not self.skip_initial_space
+            and len(self.delimiter.encode()) == 1
+            and (self.quote is None or len(self.quote.encode()) == 1)
+        )
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return the dialect as arguments of `csv.reader`."""
+        return {
+            "delimiter": self.delimiter,
+            "quotechar": self.quote,
+            "quoting": csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
+            "doublequote": self.double_quote,
+            "escapechar": self.escape,
+            "skipinitialspace": self.skip_initial_space,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedRow:
+    """A record whose number of cells is not the table's width.
+
+    Attributes:
+        index: Its place in its batch, from 0.
+        cells: All its cells; none for a blank line.
+    """
+
+    index: int
+    cells: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class TokenBatch:
+    """Consecutive records, cut into cells.
+
+    Attributes:
+        first_row: The number of the first record, the file's first being 1.
+        columns: One `string` array for each column, all of one length; null only
+            where a record had no such cell.
+        ragged: The records of another width, by index.
+    """
+
+    first_row: int
+    columns: list[pa.StringArray]
+    ragged: tuple[RaggedRow, ...] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        """The number of records."""
+        return len(self.columns[0]) if self.columns else len(self.ragged)
+
+
+class RowTooLongError(ValueError):
+    """A record is longer than `row_bytes_max`; caught by the engine, never public."""
+
+    def __init__(self, row_bytes_max: int) -> None:
+        super().__init__(f"a record is longer than {row_bytes_max} bytes")
+        self.row_bytes_max = row_bytes_max
+
+
+def read_records(text: str, dialect: Dialect, limit: int | None = None) -> list[list[str]]:
+    """Cut a text as `csv.reader` does; for headers and samples.
+
+    Args:
+        text: Whole records, but for the last.
+        dialect: The dialect.
+        limit: The number of records to stop at.
+    """
+    csv.field_size_limit(sys.maxsize)
+    records: list[list[str]] = []
+    for record in csv.reader(io.StringIO(text, newline=""), **dialect.reader_options()):
+        records.append(record)
+        if limit is not None and len(records) >= limit:
+            break
+    return records
+
+
+def tokenize(
+    opened: Callable[[], BinaryIO],
+    dialect: Dialect,
+    width: int,
+    *,
+    skip: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+    row_bytes_max: int = ROW_BYTES_MAX,
+    exact: bool = False,
+) -> Iterator[TokenBatch]:
+    """Cut UTF-8 text into batches of cells.
+
+    Args:
+        opened: Opens the text from its first byte; called again after a record that
+            is longer than a block.
+        dialect: The dialect.
+        width: The number of cells that a record should have, at least 1.
+        skip: Records before the data (the header's rows); they are counted.
+        block_bytes: Bytes parsed at a time.
+        row_bytes_max: The longest record.
+        exact: Take `csv.reader`, which tells a blank line from a record of empty cells.
+
+    Raises:
+        RowTooLongError: A record does not fit into the largest block.
+        csv.Error: `csv.reader` refuses the text.
+    """
+    if exact or not dialect.arrow:
+        yield from _cut_with_reader(opened(), dialect, width, skip)
+        return
+    emitted = 0
+    while True:
+        try:
+            for batch in _cut_with_arrow(opened(), dialect, width, skip, block_bytes):
+                start = batch.first_row - skip - 1
+                if start + batch.rows <= emitted:
+                    continue
+                # After a restart the blocks end elsewhere: what was given is cut off.
+                kept = _without_first(batch, emitted - start) if start < emitted else batch
+                emitted = start + batch.rows
+                yield kept
+        except pa.ArrowInvalid as error:
+            if "straddl" not in str(error):
+                raise
+            if block_bytes >= row_bytes_max:
+                raise RowTooLongError(row_bytes_max) from error
+            block_bytes = min(block_bytes * 4, row_bytes_max)
+        else:
+            return
+
+
+def _without_first(batch: TokenBatch, count: int) -> TokenBatch:
+    """Return a batch without its first records."""
+    return TokenBatch(
+        batch.first_row + count,
+        [column.slice(count) for column in batch.columns],
+        tuple(
+            RaggedRow(row.index - count, row.cells)
+            for row in batch.ragged
+            if row.index >= count
+        ),
+    )
+
+
+def _cut_with_arrow(
+    stream: BinaryIO, dialect: Dialect, width: int, skip: int, block_bytes: int
+) -> Iterator[TokenBatch]:
+    """Cut with pyarrow.csv; see `tokenize`."""
+    # The reader parses one block ahead: when a batch comes, the handler has already
+    # seen the ragged records of the next one. So they wait here, by number.
+    waiting: deque[tuple[int, str]] = deque()
+
+    def keep(row: arrow_csv.InvalidRow) -> str:
+        waiting.append((row.number, row.text))
+        return "skip"
+
+    names = [f"c{number}" for number in range(width)]
+    base = skip  # records before the batch
+    try:
+        reader = arrow_csv.open_csv(
+            stream,
+            arrow_csv.ReadOptions(
+                use_threads=False,  # else the handler is not told the number
+                block_size=block_bytes,
+                column_names=names,
+                skip_rows_after_names=skip,
+            ),
+            arrow_csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                quote_char=False if dialect.quote is None else dialect.quote,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=keep,
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            return
+        raise
+    for good in reader:
+        taken: list[tuple[int, str]] = []
+        while waiting and waiting[0][0] <= base + good.num_rows + len(taken):
+            taken.append(waiting.popleft())
+        batch = _merge(base, list(good.columns), good.num_rows, taken, dialect)
+        if batch.rows:
+            yield batch
+        base += good.num_rows + len(taken)
+    if waiting:
+        empty = [pa.array([], pa.string())] * width
+        yield _merge(base, empty, 0, list(waiting), dialect)
+
+
+def _merge(
+    base: int,
+    columns: list[pa.StringArray],
+    good: int,
+    ragged: list[tuple[int, str]],
+    dialect: Dialect,
+) -> TokenBatch:
+    """Put ragged records at their places between the good ones."""
+    if not ragged:
+        return TokenBatch(base + 1, columns)
+    places = np.array([number - base - 1 for number, _ in ragged], np.int64)
+    cells = [_recut(text, dialect) for _, text in ragged]
+    total = good + len(ragged)
+    is_ragged = np.zeros(total, bool)
+    is_ragged[places] = True
+    order = np.empty(total, np.int64)
+    order[~is_ragged] = np.arange(good)
+    order[places] = good + np.arange(len(ragged))
+    indices = pa.array(order)
+    merged = [
+        pa.concat_arrays([column, _column_of(cells, number)]).take(indices)
+        for number, column in enumerate(columns)
+    ]
+    rows = tuple(
+        RaggedRow(int(place), tuple(record))
+        for place, record in zip(places, cells, strict=True)
+    )
+    return TokenBatch(base + 1, merged, rows)
+
+
+def _column_of(records: list[list[str]], number: int) -> pa.StringArray:
+    """Return one column of some records; null where a record is too short."""
+    return pa.array(
+        [record[number] if number < len(record) else None for record in records], pa.string()
+    )
+
+
+def _recut(text: str, dialect: Dialect) -> list[str]:
+    """Cut one ragged record again, with the full dialect."""
+    records = read_records(text, dialect, 1)
+    return records[0] if records else []
+
+
+def _cut_with_reader(
+    stream: BinaryIO, dialect: Dialect, width: int, skip: int
+) -> Iterator[TokenBatch]:
+    """Cut with `csv.reader`; see `tokenize`."""
+    csv.field_size_limit(sys.maxsize)
+    lines = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    records: list[list[str]] = []
+    first = skip + 1
+    reader = csv.reader(lines, **dialect.reader_options())
+    for number, record in enumerate(reader, start=1):
+        if number <= skip:
+            continue
+        records.append(record)
+        if len(records) == READER_ROWS:
+            yield _from_records(first, records, width)
+            first += len(records)
+            records = []
+    if records:
+        yield _from_records(first, records, width)
+
+
+def _from_records(first: int, records: list[list[str]], width: int) -> TokenBatch:
+    """Make a batch of records that `csv.reader` cut."""
+    ragged = tuple(
+        RaggedRow(index, tuple(record))
+        for index, record in enumerate(records)
+        if len(record) != width
+    )
+    return TokenBatch(first, [_column_of(records, number) for number in range(width)], ragged)
