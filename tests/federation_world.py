@@ -2,10 +2,13 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.federation.dialler import Dialler
 from shahrdad.federation.grpc_reader import GrpcPeer, GrpcReader
 from shahrdad.federation.ingest import Ingest
@@ -103,8 +106,8 @@ def check_prefix(ingest: Ingest, log: SimLog) -> None:
         assert Digest.of(content) == digest
 
 
-def refusal(call: object, *arguments: object) -> ShahrdadError:
+def refusal(call: Callable[..., object], *arguments: object) -> ShahrdadError:
     """Return the error that a call raises."""
     with pytest.raises(ShahrdadError) as caught:
-        call(*arguments)  # type: ignore[operator]
+        call(*arguments)
     return caught.value

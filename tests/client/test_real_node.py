@@ -94,14 +94,15 @@ def test_long_table_is_read_in_parts_and_by_ranges(node: Node) -> None:
     )
 
     assert ["0139998", "0139999"] == rows["line_code"].to_pylist()
-    assert "entry" == dataset.provenance.verified
-    assert 140_000 == dataset.table(verify="content").num_rows
+    part = dataset.provenance
+    whole = dataset.table(verify="content")
+    assert (140_000, "entry") == (whole.num_rows, part.verified)
     assert "content" == dataset.provenance.verified
     assert len(dataset.provenance.files) > 1
 
 
 def test_csv_is_the_node_s_csv(node: Node, running: Running) -> None:
-    """The CSV that is written here and the one of the node are one file, byte by byte."""
+    """The CSV that is written here and that of the node are one, byte by byte."""
     dataset = node.dataset(REF)
     web = Web(running.address)
     data = web.get(f"/d/{REF}/v/2/budget.csv", 100_000)
@@ -137,7 +138,7 @@ def test_history(node: Node) -> None:
 
     assert [2, 1] == [version.number for version in dataset.versions()]
     assert "single" == dataset.versions()[0].approval
-    assert {"added": 1, "removed": 0, "changed": 4} == dataset.diff(1, 2).counts
+    assert {"added": 1, "removed": 0, "changed": 3} == dataset.diff(1, 2).counts
     assert {"valid": True, "rows": 6} == dataset.report()
     assert ["line_code"] == dataset.schema()["primaryKey"]
 
@@ -193,10 +194,8 @@ def test_family_over_the_node(node: Node) -> None:
 @pytest.mark.parametrize("way", ["folder", "web"])
 def test_mirror_of_the_node_is_the_same_city(way: str, running: Running) -> None:
     """The static tree, on disk or over HTTP, gives the same record and table."""
-    place = {
-        "folder": running.folder / "data/objects",
-        "web": f"{running.address}/mirror",
-    }[way]
+    folder = str(running.folder / "data/objects")
+    place = folder if way == "folder" else f"{running.address}/mirror"
     with (
         connect(place, policy=running.policy, cache=False) as mirror,
         connect(running.address, policy=running.policy, cache=False) as node,
@@ -215,7 +214,7 @@ def test_mirror_of_the_node_is_the_same_city(way: str, running: Running) -> None
 
 def test_mirror_stands_in_for_a_node_that_is_away(running: Running) -> None:
     """A folder behind a dead address serves what the node cannot."""
-    places = ["http://127.0.0.1:9", running.folder / "data/objects"]
+    places = ["http://127.0.0.1:9", str(running.folder / "data/objects")]
     with connect(places, policy=running.policy, cache=False) as node:
         dataset = node.dataset(REF)
 

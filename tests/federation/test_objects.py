@@ -1,4 +1,4 @@
-"""Data objects are mirrored by hash: nothing wrong is visible, nothing needless stays."""
+"""Data objects are mirrored by hash: nothing wrong shows, nothing needless stays."""
 
 import http.server
 import json
@@ -10,6 +10,8 @@ from typing import BinaryIO, ClassVar
 
 import pytest
 
+from federation_world import ORIGIN
+from federation_world import mirror as mirror_logs
 from shahrdad.datasets.errors import PeerError, Reason, RequestError, UnavailableError
 from shahrdad.federation import limits
 from shahrdad.federation.dialler import Dialler
@@ -21,11 +23,12 @@ from shahrdad.federation.objects import (
     ObjectMirror,
     Wanted,
     named_objects,
+    wanted_objects,
 )
 from shahrdad.federation.verify.digest import Digest
+from simulator import SimLog, keys_of
 
 PARQUET = bytes(range(256)) * 4_000
-ORIGIN = "kerman.example.ir/catalog"
 
 
 class MemorySink:
@@ -375,6 +378,23 @@ def test_http_source_outside_the_public_network_is_refused(
 
     assert [Reason.ADDRESS_REFUSED] == [error.reason for _, error in report.faults]
     assert [] == Files.ranges
+
+
+def test_live_records_of_other_cities_are_wanted(tmp_path: Path) -> None:
+    """What is live, of a chosen family and not our own, is fetched; the rest is not."""
+    log, own = SimLog(ORIGIN), SimLog("qom.example.ir/catalog")
+    log.put("ds/budget", record(b"old"))
+    log.put("ds/budget", record(b"new"))
+    log.put("ds/contracts", record(b"other", family="contracts"))
+    log.put("ds/gone", record(b"gone"))
+    log.delete("ds/gone")
+    own.put("ds/budget", record(b"mine"))
+    store = mirror_logs(tmp_path / "node.db", log, own).store
+    store.ensure_log(own.origin, own=True)
+    policy = MirrorPolicy("chosen", families=("budget_lines",))
+    found = list(wanted_objects(store, keys_of([log, own]), policy))
+
+    assert [Wanted(wanted(b"new"), ORIGIN, "ds/budget")] == found
 
 
 def test_largest_record_is_read() -> None:

@@ -8,16 +8,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import (  # type: ignore[import-untyped]
-    health_pb2,
-    health_pb2_grpc,
-)
-from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]
-    reflection_pb2,
-    reflection_pb2_grpc,
-)
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from federation_world import mirror, reading, served
+from federation_world import ORIGIN, mirror, reading, served
 from shahrdad.datasets.errors import (
     PeerError,
     Reason,
@@ -42,8 +36,6 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.proto.v1 import federation_pb2 as pb
 from shahrdad.proto.v1 import federation_pb2_grpc as rpc
 from simulator import SimLog, SimPeer
-
-ORIGIN = "kerman.example.ir/catalog"
 
 
 class Node:

@@ -186,7 +186,7 @@ def test_member_log_comes_first(tmp_path: Path) -> None:
         order.append(origin)
         return real(origin, size, mode)
 
-    city.read_log = read_log  # type: ignore[method-assign]
+    city.read_log = read_log  # type: ignore[assignment,method-assign]
     first.round([peer(city)])
 
     assert ["z.example.ir/members", "a.example.ir/catalog"] == order

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from federation_world import mirror, open_store
-from shahrdad.datasets.errors import ConflictError, Reason, RequestError, ShahrdadError
+from federation_world import ORIGIN, filled, mirror, open_store, refusal
+from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.keyring import ConfiguredKeys
 from shahrdad.federation.log_store import Status
 from shahrdad.federation.verify import checkpoint as checkpoints
@@ -13,29 +13,14 @@ from shahrdad.federation.verify.note import Kind, Signer, Verifier, join
 from shahrdad.federation.witness import AGAIN_SECONDS, Witness
 from simulator import Clock, SimLog, keys_of, seed
 
-ORIGIN = "kerman.example.ir/catalog"
 NAME = "qom.example.ir/witness"
 SIGNER = Signer.from_seed(NAME, seed(NAME), Kind.WITNESS)
-
-
-def filled(count: int = 6) -> SimLog:
-    """Return a log with some records."""
-    log = SimLog(ORIGIN)
-    log.fill(count)
-    return log
 
 
 def witness(path: Path, *logs: SimLog, clock: Clock | None = None) -> Witness:
     """Return a witness that holds nothing yet."""
     store = open_store(path / "witness.db")
     return Witness(store, keys_of(logs), SIGNER, clock=clock or Clock())
-
-
-def refusal(call: object, *arguments: object) -> ShahrdadError:
-    """Return the error that a call raises."""
-    with pytest.raises(ShahrdadError) as caught:
-        call(*arguments)  # type: ignore[operator]
-    return caught.value
 
 
 def test_cosignature_verifies_and_has_its_time(tmp_path: Path) -> None:
@@ -176,7 +161,7 @@ def test_configured_keys_are_checked(vkey: str) -> None:
 
 def test_configured_keys_tell_their_kind() -> None:
     """One list of vkeys holds a city's log key and its witness key."""
-    log = filled(0)
+    log = filled(1)
     keys = ConfiguredKeys.from_vkeys(
         [(ORIGIN, "kerman", [log.signer.vkey, SIGNER.vkey])], quorum=1
     )
@@ -190,7 +175,7 @@ def test_one_key_is_of_one_log() -> None:
     """A key that two logs claim would let one city sign for another."""
     from shahrdad.federation.keyring import LogKey
 
-    log = filled(0)
+    log = filled(1)
     other = "qom.example.ir/catalog"
     stolen = Signer.from_seed(other, seed(ORIGIN), Kind.LOG)
 

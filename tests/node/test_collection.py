@@ -256,6 +256,7 @@ def test_any_order_of_events(
     store = LocalStore(folder / "objects")
     collector = Collector(connect, store, clock)
     live: set[int] = set()
+    held: set[Digest] = set()
     for step, number in [
         *steps,
         ("hours", 80),

@@ -175,7 +175,7 @@ def test_random_tables(
     kind_new: str,
     extra: bool,
 ) -> None:
-    """Nulls in keys and cells, composite keys, other types, new columns: as the join."""
+    """Nulls in keys and cells, composite keys, other types, columns: as the join."""
     later = {**dict(list(shared.items())[1:]), **fresh}
     for number, key in enumerate(list(later)):
         if number in changes:

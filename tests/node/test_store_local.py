@@ -72,7 +72,8 @@ def test_old_temporary_files_are_swept(store: LocalStore, tmp_path: Path) -> Non
     for name, age in ages.items():
         file = folder / f".tmp-{name}"
         file.write_bytes(b"half")
-        os.utime(file, ((now - age).timestamp(),) * 2)
+        written = (now - age).timestamp()
+        os.utime(file, (written, written))
 
     assert 1 == store.sweep(now)
     assert [folder / ".tmp-young"] == temporaries(tmp_path)

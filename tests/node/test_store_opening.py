@@ -1,5 +1,6 @@
 """Opening the configured store, asking it what a node relies on, failing on purpose."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -150,7 +151,7 @@ def test_calls_that_failed_can_be_repeated(tmp_path: Path, fault: Fault) -> None
     plan = {(method, 0): fault for method in methods}
     store = FaultStore(LocalStore(tmp_path), plan)
     digest = Digest.of(b"object")
-    acts = [
+    acts: list[Callable[[], object]] = [
         lambda: store.put(Area.OBJECT, digest, BytesIO(b"object"), 6),
         lambda: store.write_named(HEADS, b"heads"),
         lambda: read_bytes(store, Area.OBJECT, digest, 6),

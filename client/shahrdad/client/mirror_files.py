@@ -4,6 +4,7 @@ Only computed names are opened (`MirrorPath`); nothing is listed or extracted. W
 comes back is bounded and otherwise believed by nobody: `replay` and the chain check it.
 """
 
+import io
 import zipfile
 from pathlib import Path
 from threading import Lock
@@ -13,6 +14,8 @@ from shahrdad.client import limits
 from shahrdad.client.web import Web
 from shahrdad.datasets.errors import PeerError, Reason, RequestError, UnavailableError
 from shahrdad.federation.verify.tile import MirrorPath
+
+_ZIP_END_BYTES_MAX = 65_557  # the last record, with the longest comment
 
 
 class MirrorFiles(Protocol):
@@ -79,6 +82,7 @@ class ZipFiles:
         self.name = str(file)
         self._lock = Lock()
         try:
+            _check_directory(file)
             self._zip = zipfile.ZipFile(file)
         except zipfile.BadZipFile as error:
             raise _no_zip(self.name, str(error)) from error
@@ -155,6 +159,28 @@ def _bounded(data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise PeerError(Reason.TOO_LARGE, size_bytes=len(data), size_bytes_max=limit)
     return data
+
+
+def _check_directory(file: Path) -> None:
+    """Refuse a ZIP whose list of files would fill the memory, before it is read.
+
+    Raises:
+        PeerError: TOO_LARGE.
+    """
+    with file.open("rb") as opened:
+        size = opened.seek(0, io.SEEK_END)
+        opened.seek(max(0, size - _ZIP_END_BYTES_MAX))
+        tail = opened.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 16:
+        return  # no ZIP: what opens it says so
+    length = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if length > limits.ZIP_DIRECTORY_BYTES_MAX:
+        raise PeerError(
+            Reason.TOO_LARGE,
+            size_bytes=length,
+            size_bytes_max=limits.ZIP_DIRECTORY_BYTES_MAX,
+        )
 
 
 def _no_zip(name: str, detail: str) -> PeerError:

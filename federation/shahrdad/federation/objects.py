@@ -27,7 +27,9 @@ from shahrdad.datasets.errors import (
     UnavailableError,
 )
 from shahrdad.federation.dialler import Dialler
+from shahrdad.federation.keyring import KeyRing
 from shahrdad.federation.limits import BODY_BYTES_MAX
+from shahrdad.federation.log_reading import LogReading
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
 
@@ -150,6 +152,20 @@ def named_objects(body: bytes) -> Named:
         if named is not None:
             found[named.digest] = named
     return Named(family if isinstance(family, str) else "", tuple(found.values()))
+
+
+def wanted_objects(
+    store: LogReading, keys: KeyRing, policy: MirrorPolicy
+) -> Iterator[Wanted]:
+    """Yield the objects of other cities' live datasets that a policy chooses."""
+    for log in store.logs():
+        if log.own:
+            continue
+        city = keys.city(log.origin)
+        for key, live in store.live(log.origin).items():
+            named = named_objects(store.body(live.sha256) or b"")
+            if policy.wants(named.family, city):
+                yield from (Wanted(item, log.origin, key) for item in named.objects)
 
 
 def _named(resource: Any) -> NamedObject | None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import grpc
 import grpc.aio
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from grpc_status import rpc_status
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.federation import status, wire

@@ -23,6 +23,8 @@ from shahrdad.validators.profile import ColumnRule, Profile
 from shahrdad.validators.text_table import Audit, CellKind, Kinds, TextBatch
 
 KEPT = "x_"
+SUBTOTAL_FIELD = "is_subtotal"  # what `path` flags, where nothing else is mapped to it
+LINE_FIELD = "line_code"  # the code of a subtotal, likewise
 
 Use = Literal["certain", "proposed", "unknown", "profile", "kept", "ignored", "empty"]
 
@@ -149,8 +151,12 @@ class ColumnMapping:
         tree = self._state.setdefault(output.name, _Tree())
         assert isinstance(tree, _Tree)
         texts = [level.to_pylist() for level in levels]
-        parents = [tree.add([column[at] or "" for column in texts]).parent for at in range(count)]
-        return pa.array(parents, pa.string())
+        places = [tree.add([column[at] or "" for column in texts]) for at in range(count)]
+        if output.name == SUBTOTAL_FIELD:
+            return pa.array(["true" if place.own else "false" for place in places], pa.string())
+        if output.name == LINE_FIELD:
+            return pa.array([place.own or "" for place in places], pa.string())
+        return pa.array([place.parent for place in places], pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +336,10 @@ def _by_profile(
             raise DataError(Reason.PROFILE_INVALID, place="columns", detail=rule.to)
         positions = tuple(_position(labels, label) for label in rule.sources)
         outputs.append(Output(rule.to, positions, rule))
+        if rule.path:
+            mapped = {one.to for one in profile.columns}
+            for name in sorted(({SUBTOTAL_FIELD, LINE_FIELD} & known) - mapped):
+                outputs.append(Output(name, positions, rule))
         taken.update(dict.fromkeys(positions, rule.to))
     keep = {_position(labels, label) for label in profile.keep}
     ignored = {matching.form(label) for label in profile.ignore}

@@ -143,7 +143,7 @@ def get_report(call: Call) -> Response:
             resource="report",
             known=", ".join(table.name for table in found.record.tables),
         )
-    return send_object(call, Area.OBJECT, report.digest, JSON)
+    return send_object(call, Area.OBJECT, report.digest, JSON, cache=_cache(call))
 
 
 def get_schema(call: Call) -> Response:
