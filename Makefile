@@ -87,7 +87,7 @@ clean:
 export UV_SYSTEM_CERTS := true
 
 # Install into environment $(1) the requirements $(2): with uv, or else with pip.
-install = { test -n "$(UV)" && $(BIN)/uv pip install --quiet --python $(1)/bin/python $(2); } \
+install = { test -n "$(UV)" && $(BIN)/uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(2); } \
   || { $(1)/bin/python -m pip install --quiet --upgrade "pip>=25.1" \
        && $(1)/bin/python -m pip install --quiet $(2); }
 

@@ -7,13 +7,18 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from shahrdad.federation.guard import SigningGuard
+from shahrdad.federation.guard import Guarded, SigningGuard
 from shahrdad.federation.log_store import MIGRATIONS, LogStore
 from shahrdad.federation.log_writer import CommitPoint, LogWriter, PutEntry
 from shahrdad.federation.static_mirror import StaticMirror
+from shahrdad.federation.verify import checkpoint as checkpoints
+from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.digest import Digest
+from shahrdad.federation.verify.growth import grow
 from shahrdad.federation.verify.note import Kind, Signer
-from shahrdad.federation.verify.tile import MirrorPath
+from shahrdad.federation.verify.state import LiveEntry, apply
+from shahrdad.federation.verify.tile import MirrorPath, decode_bundle, layout
+from shahrdad.federation.verify.tree import Frontier
 
 ORIGIN = "kerman.example.ir/catalog"
 SECONDS = 1_795_000_000  # 2026-11-18T10:26:40Z
@@ -130,3 +135,72 @@ def publish(writer: LogWriter, *numbers: int) -> None:
     records = [record(number) for number in numbers]
     bodies = {digest: body for _, part in records for digest, body in part.items()}
     writer.publish([put for put, _ in records], bodies)
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+def killer(point: CommitPoint, times: int = 1) -> Callable[[CommitPoint], None]:
+    """Return what ends the process the n-th time that a step is done."""
+    seen: list[CommitPoint] = []
+
+    def reached(done: CommitPoint) -> None:
+        seen.append(done)
+        if done is point and seen.count(point) == times:
+            raise Killed
+
+    return reached
+
+
+def check(world: World) -> None:
+    """Check the whole world: the log, its tiles, its head, the guard and the mirror."""
+    log = world.store.log(ORIGIN)
+    assert log.checkpoint is not None
+    head, _ = checkpoints.open_checkpoint(log.checkpoint, [world.signer.verifier])
+    raws = world.store.entries(ORIGIN, 0, log.size)
+    growth = grow(Frontier(), raws, ORIGIN)
+    assert growth.frontier == world.store.frontier(ORIGIN)
+    assert (log.size, growth.frontier.root()) == (head.size, head.root)
+    assert Guarded(head.size, head.root) == world.guard.read()
+    live: dict[str, LiveEntry] = {}
+    for entry in growth.entries:
+        assert entry is not None
+        apply(live, entry)
+    assert live == world.store.live(ORIGIN)
+    check_mirror(world, head, raws)
+
+
+def check_mirror(world: World, head: Checkpoint, raws: list[bytes]) -> None:
+    """Check that the mirror holds the same head, entries and tiles."""
+    note = world.files.read_named(MirrorPath.checkpoint(ORIGIN), 65_536)
+    assert note is not None
+    assert head == checkpoints.peek(note)
+    assert f"{ORIGIN} {head.size}\n".encode() == world.files.read_named(
+        MirrorPath.heads(), 65_536
+    )
+    for span in layout(head.size):
+        tile = MirrorPath.tile(ORIGIN, span.level, span.number, span.width)
+        hashes = world.files.read_named(tile, 8_192)
+        assert world.store.tile(ORIGIN, span.level, span.number) == hashes
+        if span.level == 0:
+            path = MirrorPath.entries(ORIGIN, span.number, span.width)
+            bundle = world.files.read_named(path, 2_000_000)
+            assert bundle is not None
+            start = span.number * 256
+            assert raws[start : start + span.width] == decode_bundle(bundle, span.width)
+
+
+def signed_roots(*worlds: World) -> dict[int, set[bytes]]:
+    """Return every root that was ever made public, by size."""
+    roots: dict[int, set[bytes]] = {}
+    for world in worlds:
+        note = world.store.log(ORIGIN).checkpoint
+        for found in (
+            note,
+            world.files.read_named(MirrorPath.checkpoint(ORIGIN), 65_536),
+        ):
+            if found is not None:
+                head = checkpoints.peek(found)
+                roots.setdefault(head.size, set()).add(head.root)
+    return roots

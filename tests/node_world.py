@@ -5,16 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from store_fixture import store_settings
-
 from shahrdad.federation.verify import strict_json
 from shahrdad.node.city import Node, create_node
 from shahrdad.node.config import Config, StoreSection, load
 from shahrdad.node.config_file import render
 from shahrdad.node.demonstration.world import Place, configuration, free_ports
-from shahrdad.node.example_files import find_example
+from shahrdad.node.example_files import find_example, handed
 from shahrdad.node.publish import Outcome, publish
 from shahrdad.node.record import Attachment, Description, build
+from store_fixture import store_settings
 
 
 def store_section(folder: Path) -> StoreSection:
@@ -82,7 +81,7 @@ def put_record(
 
 def publish_example(node: Node, name: str) -> Outcome:
     """Publish one of the city's example files."""
-    return publish(node, find_example(node.config.node.city, name).handed())[0]
+    return publish(node, handed(find_example(node.config.node.city, name)))[0]
 
 
 __all__ = [

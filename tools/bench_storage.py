@@ -110,7 +110,9 @@ def edits(rows: pa.Table) -> dict[str, Callable[[], pa.Table]]:
     return {
         "append 1 %": appended,
         "1 row in the middle": lambda: inserted(np.array([count // 2])),
-        "1,000 contiguous cells": lambda: cells(np.arange(count // 3, count // 3 + 1000)),
+        "1,000 contiguous cells": lambda: cells(
+            np.arange(count // 3, count // 3 + 1000)
+        ),
         "1,000 random cells of one column": lambda: cells(some),
         "1,000 rows inserted at random": lambda: inserted(some),
     }
@@ -133,7 +135,9 @@ def main() -> None:
         with timed("write"):
             old = write(rows)
         share = old.bytes / compressed_csv(rows)
-        print(f"{old.bytes / 1e6:.1f} MB in {len(old.parts)} parts, {share:.2f} of CSV.gz")
+        print(
+            f"{old.bytes / 1e6:.1f} MB in {len(old.parts)} parts, {share:.2f} of CSV.gz"
+        )
         for name, edit in edits(rows).items():
             new = write(edit())
             known = {part.digest for part in old.parts}
@@ -142,7 +146,9 @@ def main() -> None:
             read(old)
             read(new)
             both = time.perf_counter() - began
-            with timed(f"{name}: {100 * fresh / new.bytes:.1f} % new bytes, diff") as took:
+            with timed(
+                f"{name}: {100 * fresh / new.bytes:.1f} % new bytes, diff"
+            ) as took:
                 TableDiff(
                     open_table(store, old.parts), open_table(store, new.parts)
                 ).run()

@@ -73,7 +73,11 @@ def rows_of(count: int, broken: float, seed: int = SEED) -> Any:
         " ".join(rng.choices(WORDS, k=rng.randint(5, 9))) for _ in range(20_000)
     ]
     for number in range(count):
-        year, month, day = rng.randint(2015, 2025), rng.randint(1, 12), rng.randint(1, 28)
+        year, month, day = (
+            rng.randint(2015, 2025),
+            rng.randint(1, 12),
+            rng.randint(1, 28),
+        )
         row = [
             f"KR-{1390 + number % 15}-{number:07}",
             "1346",
@@ -90,7 +94,9 @@ def rows_of(count: int, broken: float, seed: int = SEED) -> Any:
         ]
         if broken and rng.random() < broken:
             place = rng.choice((1, 2, 5, 7, 9))
-            row[place] = ("شهر", "صد", "نامعلوم", "-5", "1404-02-31")[(1, 2, 5, 7, 9).index(place)]
+            row[place] = ("شهر", "صد", "نامعلوم", "-5", "1404-02-31")[
+                (1, 2, 5, 7, 9).index(place)
+            ]
         yield row
 
 
@@ -119,7 +125,9 @@ def generate(folder: Path, count: int, case: str) -> Path:
             },
         ],
     }
-    (folder / f"{case}-{count}.json").write_text(json.dumps(package, ensure_ascii=False), "utf-8")
+    (folder / f"{case}-{count}.json").write_text(
+        json.dumps(package, ensure_ascii=False), "utf-8"
+    )
     return path
 
 
@@ -127,12 +135,14 @@ def run_strict(path: Path, package: Path) -> Any:
     """Validate with our strict mode."""
     from shahrdad.validators import Options, Ref, validate
 
-    return lambda: validate(
-        path,
-        schema=SCHEMA,
-        refs={"suppliers": Ref(path.parent / "suppliers.csv")},
-        options=Options(hashes=(), explain=False),
-    ).error_count
+    return lambda: (
+        validate(
+            path,
+            schema=SCHEMA,
+            refs={"suppliers": Ref(path.parent / "suppliers.csv")},
+            options=Options(hashes=(), explain=False),
+        ).error_count
+    )
 
 
 def run_compat(path: Path, package: Path) -> Any:
@@ -183,7 +193,11 @@ def run_polars(path: Path, package: Path) -> Any:
 
     def read() -> int:
         frame = pl.scan_csv(path, infer_schema=False).select(
-            bad=pl.col("district_no").cast(pl.Int64, strict=False).is_between(0, 99).not_().sum()
+            bad=pl.col("district_no")
+            .cast(pl.Int64, strict=False)
+            .is_between(0, 99)
+            .not_()
+            .sum()
             + pl.col("kind").is_in(list(TYPES)).not_().sum()
             + (pl.col("amount_rial").cast(pl.Int64, strict=False) < 0).sum()
             + pl.col("sign_date").str.to_date("%Y-%m-%d", strict=False).is_null().sum()
@@ -261,7 +275,9 @@ def compare(names: list[str], folder: Path, rows: int, case: str, rounds: int) -
     for name, runs in figures.items():
         scale = rows / small_rows if name == "frictionless" else 1
         medians[name] = statistics.median(run["cpu"] for run in runs) * scale
-    print(f"{'contender':14} {'CPU s':>8} {'÷ strict':>9} {'wall s':>8} {'MiB':>6}  result")
+    print(
+        f"{'contender':14} {'CPU s':>8} {'÷ strict':>9} {'wall s':>8} {'MiB':>6}  result"
+    )
     unit = medians.get("strict") or next(iter(medians.values()))
     for name, cpu in medians.items():
         wall = statistics.median(run["wall"] for run in figures[name])
@@ -269,7 +285,9 @@ def compare(names: list[str], folder: Path, rows: int, case: str, rounds: int) -
         note = f"  ({CANNOT[name]})" if name in CANNOT else ""
         note += f"  (of {small_rows:,} rows)" if name == "frictionless" else ""
         result = figures[name][0]["result"]
-        print(f"{name:14} {cpu:8.2f} {cpu / unit:9.2f} {wall:8.2f} {mib:6.0f}  {result}{note}")
+        print(
+            f"{name:14} {cpu:8.2f} {cpu / unit:9.2f} {wall:8.2f} {mib:6.0f}  {result}{note}"
+        )
 
 
 def main() -> None:

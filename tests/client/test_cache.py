@@ -29,6 +29,12 @@ def files(place: Path) -> list[Path]:
     return sorted(path for path in place.rglob("*") if path.is_file())
 
 
+def age(path: Path, seconds: int) -> None:
+    """Make a file as old as some seconds."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
 def test_second_reader_asks_for_no_object(tmp_path: Path) -> None:
     """Two programs on one machine download a table once."""
     city = City()
@@ -63,9 +69,9 @@ def test_bound_is_kept_and_the_oldest_goes(tmp_path: Path) -> None:
     """At the bound all stay; one byte above, what was used longest ago goes."""
     cache = Cache(tmp_path, bytes_max=30)
     digests = [put(cache, bytes([n]) * 10) for n in range(3)]
-    for age, digest in zip((300, 100, 200), digests, strict=True):
+    for seconds, digest in zip((300, 100, 200), digests, strict=True):
         path = tmp_path / "object" / digest.hex[:2] / digest.hex
-        os.utime(path, (time.time() - age,) * 2)
+        age(path, seconds)
 
     assert 3 == len(files(tmp_path))
     put(cache, b"y")
@@ -80,7 +86,7 @@ def test_use_keeps_a_file_young(tmp_path: Path) -> None:
     digests = [put(cache, bytes([n]) * 10) for n in range(2)]
     for digest in digests:
         path = tmp_path / "object" / digest.hex[:2] / digest.hex
-        os.utime(path, (time.time() - 100,) * 2)
+        age(path, 100)
     cache.get(digests[0])
     put(cache, b"y")
 
@@ -106,7 +112,7 @@ def test_what_a_kill_left_behind_goes(tmp_path: Path) -> None:
     old, new = place / ".tmp-old", place / ".tmp-new"
     old.write_bytes(b"x")
     new.write_bytes(b"x")
-    os.utime(old, (time.time() - limits.CACHE_TEMPORARY_SECONDS_MAX - 60,) * 2)
+    age(old, limits.CACHE_TEMPORARY_SECONDS_MAX + 60)
     put(cache, b"y")
 
     assert (False, True) == (old.exists(), new.exists())

@@ -5,6 +5,8 @@ from pathlib import Path
 import httpx2
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from client_city import City, Transport, budget, flipped, reader
 from shahrdad.client import NetworkError, NotFound, Trust, VerificationError, Withdrawn
@@ -285,6 +287,72 @@ def test_ranges_need_no_network_for_what_is_in_the_cache(tmp_path: Path) -> None
 
     assert asked == len(transport.asked)
     assert "content" == dataset.provenance.verified
+
+
+def test_ranges_that_are_no_parquet_are_refused() -> None:
+    """Bytes without a digest may be wrong; they end in an error, not in a crash."""
+    city = City()
+    city.publish(parts=[budget(20_000)])
+    transport = Transport(city)
+    dataset = reader(transport, policy=city.policy()).dataset(REF)
+    transport.tamper["/object/"] = lambda data: data[:4] + bytes(len(data) - 4)
+
+    with pytest.raises(VerificationError):
+        dataset.table(columns=["line_code"])
+
+
+def test_node_that_goes_away_between_ranges_is_a_network_error() -> None:
+    """The error of the path passes through the Parquet reader as it is."""
+    city = City()
+    city.publish(parts=[budget(20_000)])
+    transport = Transport(city)
+    dataset = reader(transport, policy=city.policy()).dataset(REF)
+
+    def fail_later(data: bytes) -> bytes:
+        return _unreachable(data) if transport.ranges else data
+
+    transport.tamper["/object/"] = fail_later
+    with pytest.raises(NetworkError):
+        dataset.table(columns=["line_code"])
+
+
+def test_without_ranges_the_whole_file_is_checked() -> None:
+    """Where a part cannot be had, the next node's whole file serves."""
+    city = published()
+    empty, full = Transport(city), Transport(city)
+    empty.tamper["/object/"] = _unreachable
+    dataset = reader(empty, full, policy=city.policy()).dataset(REF)
+
+    assert 4 == dataset.table(columns=["line_code"]).num_rows
+    assert "content" == dataset.provenance.verified
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["descriptor", "receipt", "/object/"]),
+    st.floats(0, 0.999999),
+    st.integers(1, 255),
+)
+def test_no_changed_byte_ever_reaches_the_reader(
+    path: str, where: float, mask: int
+) -> None:
+    """Whatever byte is changed in whatever answer: refused, or without effect."""
+    city = published()
+    transport = Transport(city)
+
+    def spoil(data: bytes) -> bytes:
+        at = int(len(data) * where)
+        return data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :]
+
+    transport.tamper[path] = spoil
+    try:
+        dataset = reader(transport, policy=city.policy()).dataset(REF)
+        table = dataset.table()
+    except VerificationError:
+        return
+
+    assert budget(4, step=2).equals(table.replace_schema_metadata(None))
+    assert city.record("budget-1404", 2) == dataset.receipt().record
 
 
 def test_unknown_column_is_named() -> None:

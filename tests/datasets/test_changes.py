@@ -97,7 +97,7 @@ CHANGES: list[tuple[Level, str, Callable[[Schema], Any]]] = [
     (
         Level.MINOR,
         "maximum-loosened",
-        lambda s: field(s, "district_no")["constraints"].update(maximum=120),
+        lambda s: field(s, "financial_progress")["constraints"].update(maximum=200),
     ),
     (
         Level.MINOR,

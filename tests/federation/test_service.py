@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -425,11 +426,11 @@ def test_message_above_the_limit_is_the_peers_fault(tmp_path: Path) -> None:
 
 def test_health_and_reflection(node: Node) -> None:
     """Load balancers and people with grpcurl find their way."""
-    health = health_pb2_grpc.HealthStub(node.reader.channel)
+    health: Any = health_pb2_grpc.HealthStub(node.reader.channel)
     answer = health.Check(
         health_pb2.HealthCheckRequest(service="shahrdad.proto.v1.FederationService")
     )
-    mirrors = reflection_pb2_grpc.ServerReflectionStub(node.reader.channel)
+    mirrors: Any = reflection_pb2_grpc.ServerReflectionStub(node.reader.channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     (services,) = mirrors.ServerReflectionInfo(iter([request]))
     names = {item.name for item in services.list_services_response.service}

@@ -136,7 +136,7 @@ def test_one_error_info_and_both_languages() -> None:
     """A refusal has one reason, and a sentence for either reader."""
     sent = status.to_status(RequestError(Reason.ORIGIN_UNKNOWN, origin="a.example/b"))
     info = error_details_pb2.ErrorInfo()
-    infos = [box for box in sent.details if box.Is(info.DESCRIPTOR)]
+    infos = [box for box in sent.details if box.TypeName() == status.ERROR_INFO]
     locales = []
     for box in sent.details:
         message = error_details_pb2.LocalizedMessage()

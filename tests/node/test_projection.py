@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_world import make_node, put_record
 
+from node_world import make_node, put_record
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.log_writer import PutEntry
 from shahrdad.federation.verify.digest import Digest
@@ -105,9 +105,7 @@ def test_withdrawing_twice_or_for_another_city_is_refused(node: Node) -> None:
 def test_rebuilt_catalog_equals_the_one_that_followed(node: Node) -> None:
     """The catalog is a projection: dropped and built again, it is the same."""
     put_record(node, "projects", "پروژه‌های ۱۴۰۴", n=1)
-    put_record(
-        node, "ideas", "ایده‌ها", description={"keywords_fa": ("نوآوری", "ایده")}
-    )
+    put_record(node, "ideas", "ایده‌ها", description={"keywords_fa": ("نوآوری", "ایده")})
     put_record(node, "projects", "پروژه‌ها", n=2)
     withdraw(node, "ideas")
     before = world(node)

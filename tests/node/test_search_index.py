@@ -16,7 +16,7 @@ BODIES: list[dict[str, Any]] = [
     },
     {
         "name": "budget-1404",
-        "title": "بودجهٔ ۱۴۰۴ كرمان".replace("\u0643", "ک"),
+        "title": "بودجهٔ ۱۴۰۴ کرمان",
         "title_en": "Budget 1404",
         "resources": [{"schema": {"fields": [{"title": "مصوب (ریال)"}]}}],
     },

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from shahrdad.client import limits
-from shahrdad.client.source import Found, Query
+from shahrdad.client.source import Found, Query, require_ref
 from shahrdad.client.values import Change, Hit, Text, Version
 from shahrdad.client.web import Query as Parameters
 from shahrdad.client.web import Web
-from shahrdad.datasets.errors import PeerError, Reason, RequestError
+from shahrdad.datasets.errors import PeerError, RequestError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.tile import MirrorPath
 
@@ -219,21 +219,6 @@ class ApiSource:
             _optional(item, "digest", str),
             _optional(item, "reason", str),
         )
-
-
-def require_ref(ref: str) -> None:
-    """Refuse what is no reference, before it becomes part of an address.
-
-    Raises:
-        RequestError: DATASET_UNKNOWN.
-    """
-    city, slash, slug = ref.partition("/")
-    plain = all(
-        part and part.isascii() and part.replace("-", "").isalnum()
-        for part in (city, slug)
-    )
-    if not slash or not plain:
-        raise RequestError(Reason.DATASET_UNKNOWN, ref=ref[:200])
 
 
 def _path(ref: str, version: int | None = None) -> str:

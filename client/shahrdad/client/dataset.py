@@ -14,7 +14,12 @@ from shahrdad.client.ranges import RangeFile
 from shahrdad.client.receipt import Receipt
 from shahrdad.client.values import FileRead, Provenance, Text, Version
 from shahrdad.client.verdict import Verdict
-from shahrdad.datasets.errors import PeerError, Reason, RequestError
+from shahrdad.datasets.errors import (
+    PeerError,
+    Reason,
+    RequestError,
+    UnavailableError,
+)
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
 
@@ -321,15 +326,23 @@ class Dataset:
         self, part: ObjectName, partial: bool
     ) -> tuple[bytes | RangeFile, FileRead]:
         """Return an object, whole and verified or, where that saves, by ranges."""
-        source, found = self._verified.source, self._verified.found
         held = self._library.cache.get(part.digest) if partial else None
-        if partial and held is None:
-            probe = source.read_range(part.digest, 0, 4, found)
-            if probe is not None:
-                note = FileRead(part.name, part.digest.hex, part.bytes, "ranges")
-                return RangeFile(part.bytes, self._ranges(part.digest)), note
+        if partial and held is None and self._serves_ranges(part.digest):
+            note = FileRead(part.name, part.digest.hex, part.bytes, "ranges")
+            return RangeFile(part.bytes, self._ranges(part.digest)), note
         data, how = self._library.read_object(part, self._verified)
         return data, FileRead(part.name, part.digest.hex, part.bytes, how)
+
+    def _serves_ranges(self, digest: Digest) -> bool:
+        """Return whether the source has the object, far away and readable in part.
+
+        Where it has not, the object is read whole, from any source: that proves more.
+        """
+        source, found = self._verified.source, self._verified.found
+        try:
+            return source.read_range(digest, 0, 4, found) is not None
+        except (PeerError, RequestError, UnavailableError):
+            return False
 
     def _ranges(self, digest: Digest) -> Callable[[int, int], bytes]:
         """Return what reads an object by ranges."""

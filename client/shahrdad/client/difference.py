@@ -97,8 +97,8 @@ def _numbers(
 ) -> "tuple[pa.Array, pa.Array]":
     """Return a number for each row of both tables, equal where the columns are."""
     import pyarrow as pa
-    from pyarrow import compute as pc
 
+    pc = _compute()
     rows = old.num_rows + new.num_rows
     numbers = pa.repeat(pa.scalar(0, pa.int64()), rows)
     for name in columns:
@@ -136,8 +136,8 @@ def _wider(old: "pa.DataType", new: "pa.DataType") -> "pa.DataType":
 def _match(old: "pa.Array", new: "pa.Array") -> "tuple[pa.Array, pa.Array, Any]":
     """Return the rows only new, the rows only old, and the pairs (old row, new row)."""
     import pyarrow as pa
-    from pyarrow import compute as pc
 
+    pc = _compute()
     place = pc.index_in(new, value_set=old)
     rows = pa.array(range(len(new)), pa.int64())
     known = place.is_valid()
@@ -182,8 +182,8 @@ def _cells(
 ) -> "tuple[pa.Table, int]":
     """Return the cells that differ, and in how many rows they are."""
     import pyarrow as pa
-    from pyarrow import compute as pc
 
+    pc = _compute()
     before, after = old.take(pairs[0]), new.take(pairs[1])
     found, touched = [], pa.repeat(pa.scalar(False), before.num_rows)
     for name in both:
@@ -227,3 +227,10 @@ def _no_cells(table: "pa.Table", key: Sequence[str]) -> "pa.Table":
     columns = {name: pa.array([], table.schema.field(name).type) for name in key}
     text = pa.array([], pa.string())
     return pa.table(columns | {"column": text, "old": text, "new": text})
+
+
+def _compute() -> Any:
+    """Return `pyarrow.compute`, whose functions no type checker sees: it makes them."""
+    from pyarrow import compute
+
+    return compute

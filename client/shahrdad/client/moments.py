@@ -11,7 +11,6 @@ that day. The same text gives the same instant here as on every node.
 """
 
 from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
 
 from shahrdad.datasets.errors import DataError, Reason, RequestError
 
@@ -44,6 +43,8 @@ def instant(given: str | date) -> str:
 
 def _end_of(day: date) -> str:
     """Return the last second of a day in Tehran."""
+    from zoneinfo import ZoneInfo
+
     end = datetime.combine(day, time(23, 59, 59), ZoneInfo("Asia/Tehran"))
     return _utc(end, str(day))
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from shahrdad.client import limits
-from shahrdad.client.api_source import ApiSource, require_ref
 from shahrdad.client.cache import Cache
 from shahrdad.client.chain import Asked
 from shahrdad.client.dataset import Dataset
@@ -16,15 +15,15 @@ from shahrdad.client.family import Family
 from shahrdad.client.folders import folder
 from shahrdad.client.library import Library
 from shahrdad.client.memory import Memory
-from shahrdad.client.mirror_files import FolderFiles, WebFiles, ZipFiles
 from shahrdad.client.moments import instant
-from shahrdad.client.source import Query, Source
-from shahrdad.client.static_source import StaticSource
+from shahrdad.client.source import Query, Source, require_ref
 from shahrdad.client.trust import Anchor, read_policy
 from shahrdad.client.values import Change, Hit
-from shahrdad.client.web import Progress, Web
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.policy import Policy
+
+if TYPE_CHECKING:
+    from shahrdad.client.web import Progress
 
 Place = str | Path
 
@@ -141,7 +140,7 @@ def connect(
     remember: bool | str | Path = False,
     cache: bool | str | Path = True,
     cache_bytes_max: int = limits.CACHE_BYTES_MAX,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> Node:
     """Open nodes or mirrors to read from; nothing is sent before the first question.
 
@@ -180,15 +179,22 @@ def connect(
 
 
 def _source(
-    given: str, cities: Mapping[str, str] | None, progress: Progress | None
+    given: str, cities: Mapping[str, str] | None, progress: "Progress | None"
 ) -> Source:
     """Return the source that a place stands for.
 
     Raises:
         RequestError: PLACE_UNKNOWN.
     """
+    # Loaded here: `import shahrdad.client` costs every notebook its start.
+    from shahrdad.client.mirror_files import FolderFiles, WebFiles, ZipFiles
+    from shahrdad.client.static_source import StaticSource
+
     parts = urlsplit(given)
     if parts.scheme in {"http", "https"}:
+        from shahrdad.client.api_source import ApiSource
+        from shahrdad.client.web import Web
+
         web = Web(given.rstrip("/"), progress=progress)
         if parts.path.rstrip("/").endswith("/mirror"):
             return StaticSource(WebFiles(web), cities)

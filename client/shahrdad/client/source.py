@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from shahrdad.client.values import Change, Hit, Selection, Version
+from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
 
 
@@ -97,3 +98,18 @@ class Source(Protocol):
     def close(self) -> None:
         """Let connections and files go."""
         ...
+
+
+def require_ref(ref: str) -> None:
+    """Refuse what is no reference, before it becomes part of an address.
+
+    Raises:
+        RequestError: DATASET_UNKNOWN.
+    """
+    city, slash, slug = ref.partition("/")
+    plain = all(
+        part and part.isascii() and part.replace("-", "").isalnum()
+        for part in (city, slug)
+    )
+    if not slash or not plain:
+        raise RequestError(Reason.DATASET_UNKNOWN, ref=ref[:200])

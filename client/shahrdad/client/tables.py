@@ -53,7 +53,7 @@ def read_tables(
             fragment = form.make_fragment(file)
             _require_columns(columns, fragment.physical_schema.names)
             tables.append(fragment.to_table(columns=columns, filter=where))
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:  # OSError: data that do not inflate
             raise PeerError(
                 Reason.MALFORMED, field="parquet", detail=str(error)[:200]
             ) from error

@@ -11,8 +11,6 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from shahrdad.client import limits
@@ -33,6 +31,8 @@ _REPEATABLE = frozenset({429, 500, 502, 503, 504})
 
 def software() -> str:
     """Return how this client names itself to nodes."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return f"shahrdad-client/{version('shahrdad')}"
     except PackageNotFoundError:  # run from a folder, not installed
@@ -221,6 +221,8 @@ def _read_up_to(response: "httpx2.Response", limit: int) -> bytes:
 
 def _retry_after(response: "httpx2.Response") -> int:
     """Return how many seconds the host asks to wait; 0 when it does not say."""
+    from email.utils import parsedate_to_datetime
+
     said = response.headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
         return int(said[:9])

@@ -144,7 +144,7 @@ def xlsx_template(
         ValueError: rows have amounts but no money unit is given, or a code has no label
             (mistakes of the caller).
     """
-    import xlsxwriter  # type: ignore[import-untyped]
+    import xlsxwriter
 
     buffer = io.BytesIO()
     workbook = xlsxwriter.Workbook(

@@ -136,7 +136,7 @@ class GrpcReader:
 
     def node(self) -> NodeFacts:
         """Return who the peer says it is."""
-        self._connect()
+        self.connect()
         try:
             answer = self._stub.GetNode(pb.GetNodeRequest(), timeout=UNARY_SECONDS_MAX)
         except grpc.RpcError as error:
@@ -147,7 +147,7 @@ class GrpcReader:
         self, cursor: str = "", wait_seconds: int = 0, origins: Sequence[str] = ()
     ) -> HeadsPage:
         """Return the heads that changed since a cursor."""
-        self._connect()
+        self.connect()
         request = pb.ListHeadsRequest(
             cursor=cursor, wait_seconds=wait_seconds, origins=origins
         )
@@ -162,7 +162,7 @@ class GrpcReader:
         self, origin: str, from_size: int, body_mode: BodyMode = BodyMode.LIVE
     ) -> Iterator[LogStart | LogChunk]:
         """Yield one start, then the chunks."""
-        self._connect()
+        self.connect()
         request = pb.ReadLogRequest(
             origin=origin,
             from_size=from_size,
@@ -175,7 +175,7 @@ class GrpcReader:
 
     def read_bodies(self, digests: Sequence[Digest]) -> Iterator[Body]:
         """Yield one body for each digest, in that order."""
-        self._connect()
+        self.connect()
         request = pb.ReadBodiesRequest(sha256=[digest.raw for digest in digests])
         call = self._stub.ReadBodies(request, timeout=STREAM_SECONDS_MAX)
         for message in self._stream(call, call.cancel):
@@ -186,7 +186,7 @@ class GrpcReader:
         self, origin: str, from_size: int, to_size: int
     ) -> ConsistencyProof:
         """Return the peer's proof between two sizes of its tree."""
-        self._connect()
+        self.connect()
         request = pb.GetConsistencyProofRequest(
             origin=origin, from_size=from_size, to_size=to_size
         )
@@ -198,7 +198,7 @@ class GrpcReader:
 
     def receipt(self, origin: str, index: int) -> bytes:
         """Return the peer's receipt of an entry; verify it before use."""
-        self._connect()
+        self.connect()
         request = pb.GetReceiptRequest(origin=origin, index=index)
         try:
             answer = self._stub.GetReceipt(request, timeout=UNARY_SECONDS_MAX)
@@ -234,7 +234,7 @@ class GrpcReader:
         except PeerError as error:
             raise named(error, self.name) from error
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
         """Wait for the first connection, at most `CONNECT_SECONDS_MAX`.
 
         Without this a dead address costs the deadline of the call, 60 s for a poll.

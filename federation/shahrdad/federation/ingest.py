@@ -6,6 +6,7 @@ so that a kill at any point resumes at a verified index, also with another peer.
 
     ingest.offer(head, peer)        is this signed head of the history that we hold?
     ingest.pull(reader, origin)     entries and bodies up to the peer's head
+    ingest.incoming(origin, peer)   the same, part by part, of a peer that pushes
     ingest.fetch_bodies(…)          live bodies that were missing
     ingest.take_evidence(head, …)   a proof by others that a log has two histories
 
@@ -16,19 +17,22 @@ LOG_FORKED while it cannot be proven, EQUIVOCATION once it is, with the evidence
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason, RequestError
-from shahrdad.federation.forks import Forks, Prove
+from shahrdad.federation.forks import Forks
+from shahrdad.federation.incoming import Incoming, Pulled, blamed, blaming
 from shahrdad.federation.keyring import KeyRing, witness_verifier
 from shahrdad.federation.limits import (
+    BODIES_ASKED_MAX,
     BODIES_DIGESTS_MAX,
     GROWTH_BODY_BYTES_DAY_MAX,
     GROWTH_ENTRIES_DAY_MAX,
     LOG_BODY_BYTES_MAX,
     LOG_ENTRIES_MAX,
+    WITHDRAWN_PERCENT_MAX,
 )
 from shahrdad.federation.log_store import LogState, LogStore, Status
 from shahrdad.federation.reader import (
@@ -36,18 +40,15 @@ from shahrdad.federation.reader import (
     BodyAbsence,
     BodyMode,
     Head,
-    LogChunk,
     LogReader,
-    LogStart,
 )
-from shahrdad.federation.stream import LogStream, VerifiedChunk
+from shahrdad.federation.stream import VerifiedChunk
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import note as notes
 from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import Growth, grow
 from shahrdad.federation.verify.note import Opened, Verifier
-from shahrdad.federation.verify.tree import frontier_at
 
 OnEntries = Callable[[str, int, int], None]
 OnDropped = Callable[[str, tuple[Digest, ...]], None]
@@ -65,24 +66,6 @@ class Offered:
     ahead: bool
 
 
-@dataclass(slots=True)
-class Pulled:
-    """What one stream brought."""
-
-    origin: str
-    first: int = 0  # index of the first new entry
-    size: int = 0  # entries held now
-    complete: bool = False
-    missing: list[Digest] = field(default_factory=list)
-    dropped: list[Digest] = field(default_factory=list)
-    refused: list[tuple[int, str]] = field(default_factory=list)  # never applied
-
-    @property
-    def entries(self) -> int:
-        """How many entries are new."""
-        return self.size - self.first
-
-
 class Ingest:
     """Verifies what peers say and stores what holds; safe from several threads.
 
@@ -91,6 +74,8 @@ class Ingest:
         keys: Whose signatures count.
         clock: Unix time.
         body_mode: Origin → which bodies to ask for.
+        withdrawn_percent_max: How much of its live records a log may withdraw in one
+            stream; above it the log is paused until a person lets it go on.
         on_entries: Called after each commit with origin, first index and new size;
             both are the size when bodies came that were missing.
         on_dropped: Called with the digests whose content a redaction removed here.
@@ -104,6 +89,7 @@ class Ingest:
         *,
         clock: Callable[[], int] = lambda: int(time.time()),
         body_mode: Callable[[str], BodyMode] = lambda origin: BodyMode.LIVE,
+        withdrawn_percent_max: Callable[[str], int] = lambda _: WITHDRAWN_PERCENT_MAX,
         on_entries: OnEntries = lambda origin, first, size: None,
         on_dropped: OnDropped = lambda origin, digests: None,
         on_head: Callable[[str], None] = lambda origin: None,
@@ -112,10 +98,11 @@ class Ingest:
         self.keys = keys
         self.clock = clock
         self._body_mode = body_mode
-        self._on_entries = on_entries
+        self.withdrawn_percent_max = withdrawn_percent_max
+        self.on_entries = on_entries
         self._on_dropped = on_dropped
         self._on_head = on_head
-        self._forks = Forks(store, keys)
+        self.forks = Forks(store, keys)
         self._heads = threading.Lock()  # notes are read, merged and written back
 
     def open(self, head: Head, peer: str) -> tuple[Checkpoint, Opened]:
@@ -154,10 +141,15 @@ class Ingest:
         """
         checkpoint, opened = self.open(head, peer)
         log = self.store.ensure_log(head.origin)
-        return self._offer(log, checkpoint, opened)
+        return self.offer_opened(log, checkpoint, opened)
 
     def pull(
-        self, reader: LogReader, origin: str, *, recovering: bool = False
+        self,
+        reader: LogReader,
+        origin: str,
+        *,
+        recovering: bool = False,
+        live_before: dict[str, bool] | None = None,
     ) -> Pulled:
         """Read a log from a peer up to its head.
 
@@ -165,6 +157,8 @@ class Ingest:
             reader: The peer.
             origin: The log; one that was offered before, or is followed.
             recovering: Whether our own log may be read: only after a restored backup.
+            live_before: Filled with each key touched and whether it was live before,
+                also when the stream fails.
 
         Raises:
             PeerError: the peer broke the protocol; verified chunks before stay.
@@ -178,23 +172,40 @@ class Ingest:
             answer = reader.consistency_proof(origin, old, new)
             return answer.from_root, answer.to_root, answer.proof
 
-        return self._receive(log, parts, reader.name, prove)
+        incoming = Incoming(self, log, reader.name, prove)
+        if live_before is not None:
+            incoming.pulled.live_before = live_before
+        with blaming(reader.name, origin):
+            for part in parts:
+                incoming.take(part)
+                if not incoming.wanted:
+                    break
+            return incoming.end()
 
-    def receive(
-        self, origin: str, parts: Iterable[LogStart | LogChunk], peer: str
-    ) -> Pulled:
-        """Take a log that somebody pushes: the same rules with the roles swapped.
+    def incoming(self, origin: str, peer: str) -> "Incoming":
+        """Begin to take a log that somebody pushes: the same rules, roles swapped.
 
         Raises:
-            PeerError, ConflictError: as `pull`; a fork cannot be proven here, since
-                nobody can be asked, so it is LOG_FORKED.
+            RequestError: ORIGIN_UNKNOWN.
+            ConflictError: ORIGIN_CLOSED.
         """
-        return self._receive(self._readable(origin, False), iter(parts), peer, None)
+        return Incoming(self, self._readable(origin, False), peer, None)
 
     def fetch_bodies(
-        self, reader: LogReader, origin: str, bodies_max: int = BODIES_DIGESTS_MAX
+        self,
+        reader: LogReader,
+        origin: str,
+        bodies_max: int = BODIES_DIGESTS_MAX,
+        asked: set[Digest] | None = None,
     ) -> int:
         """Ask a peer for live bodies that are not held.
+
+        Args:
+            reader: The peer.
+            origin: The log.
+            bodies_max: How many to ask for.
+            asked: What this peer was asked for already, and is not asked for again:
+                it grows, so that bodies which the peer lacks do not hide the others.
 
         Returns:
             How many came.
@@ -202,7 +213,13 @@ class Ingest:
         Raises:
             PeerError: MALFORMED, DIGEST_MISMATCH.
         """
-        wanted = self.store.missing_live(origin, min(bodies_max, BODIES_DIGESTS_MAX))
+        asked = set() if asked is None else asked
+        if len(asked) >= BODIES_ASKED_MAX:
+            return 0
+        most = min(bodies_max, BODIES_DIGESTS_MAX)
+        missing = self.store.missing_live(origin, len(asked) + most)
+        wanted = [digest for digest in missing if digest not in asked][:most]
+        asked.update(wanted)
         if not wanted:
             return 0
         stored = 0
@@ -221,7 +238,7 @@ class Ingest:
             raise blamed(error, reader.name, origin) from error
         if stored:
             size = self.store.log(origin).size
-            self._on_entries(origin, size, size)
+            self.on_entries(origin, size, size)
         return stored
 
     def take_evidence(self, head: Head, peer: str) -> bool:
@@ -240,7 +257,7 @@ class Ingest:
         if log.evidence is not None:
             return False
         try:
-            self._forks.judge(head.origin, head.evidence)
+            self.forks.judge(head.origin, head.evidence)
         except PeerError as error:
             raise blamed(error, peer, head.origin) from error
         self.store.put_evidence(head.origin, head.evidence)
@@ -272,11 +289,13 @@ class Ingest:
         )
         return checkpoint, Opened(opened.text, lines)
 
-    def _offer(self, log: LogState, checkpoint: Checkpoint, opened: Opened) -> Offered:
+    def offer_opened(
+        self, log: LogState, checkpoint: Checkpoint, opened: Opened
+    ) -> Offered:
         """Compare an opened head; merge its cosignatures, or keep it for later."""
         if log.status is Status.QUARANTINED:
             return Offered(checkpoint, opened, ahead=False)
-        self._forks.offer(log, checkpoint, opened)
+        self.forks.offer(log, checkpoint, opened)
         if checkpoint.size > log.size:
             return Offered(checkpoint, opened, ahead=True)
         # Our own larger heads are the log writer's matter: it recovers (4.6).
@@ -284,14 +303,14 @@ class Ingest:
         if checkpoint.size >= least:
             with self._heads:
                 self._write_head(self.store.log(log.origin), [opened])
-            self._forks.settle(log.origin)
+            self.forks.settle(log.origin)
         return Offered(checkpoint, opened, ahead=False)
 
     def _readable(self, origin: str, recovering: bool) -> LogState:
         """Return a log that may grow by what others send.
 
         Raises:
-                RequestError: ORIGIN_UNKNOWN.
+            RequestError: ORIGIN_UNKNOWN.
             ConflictError: ORIGIN_CLOSED.
         """
         if origin not in self.keys.origins():
@@ -302,65 +321,7 @@ class Ingest:
             raise ConflictError(Reason.ORIGIN_CLOSED, origin=origin, status=status)
         return log
 
-    def _receive(
-        self,
-        log: LogState,
-        parts: Iterator[LogStart | LogChunk],
-        peer: str,
-        prove: Prove | None,
-    ) -> Pulled:
-        """Verify a stream and store it, chunk by chunk; blame the peer by name."""
-        pulled = Pulled(log.origin, log.size, log.size)
-        try:
-            start = next(parts, None)
-            if not isinstance(start, LogStart):
-                raise PeerError(
-                    Reason.MALFORMED, field="stream", detail="it begins with no start"
-                )
-            # As it was when the peer was asked: another peer's thread may have added
-            # entries since, and that is nobody's fault.
-            held = frontier_at(log.size, self.store.hashes(log.origin))
-            stream = LogStream(log.origin, held)
-            checkpoint, opened = self.open(start.head, peer)
-            stream.start(start, checkpoint)
-            self._check_frozen(log, checkpoint)
-            offered = self._offer(log, checkpoint, opened)
-            if stream.forked:
-                self._forks.prove_fork(log, checkpoint, opened, prove)
-            if not offered.ahead:
-                return pulled
-            self._check_growth(log, checkpoint.size, 0)
-            self._forks.check_seen(log, checkpoint, opened, prove)
-            self._read_chunks(stream, parts, pulled)
-            stream.end()
-        except PeerError as error:
-            raise blamed(error, peer, log.origin) from error
-        with self._heads:
-            self._write_head(self.store.log(log.origin), [opened])
-        self._forks.settle(log.origin)
-        pulled.complete = True
-        return pulled
-
-    def _read_chunks(
-        self, stream: LogStream, parts: Iterator[LogStart | LogChunk], pulled: Pulled
-    ) -> None:
-        """Store each chunk once it is verified; the end is the caller's matter."""
-        origin = pulled.origin
-        for part in parts:
-            if not isinstance(part, LogChunk):
-                raise PeerError(
-                    Reason.MALFORMED, field="stream", detail="a second start"
-                )
-            chunk = stream.chunk(part)
-            if chunk.bodies:
-                sizes = sum(map(len, chunk.bodies.values()))
-                self._check_growth(self.store.log(origin), stream.size, sizes)
-            self._store(chunk, pulled)
-            pulled.refused.extend(chunk.growth.refused)
-            pulled.size = chunk.growth.end
-            self._on_entries(origin, chunk.growth.start, chunk.growth.end)
-
-    def _store(self, chunk: VerifiedChunk, pulled: Pulled) -> None:
+    def store_chunk(self, chunk: VerifiedChunk, pulled: Pulled) -> None:
         """Store a chunk in one transaction, unless another peer's thread did.
 
         Two peers may send the same log at once: whoever is second finds its entries
@@ -389,6 +350,12 @@ class Ingest:
                 return
             bodies = {key: body for key, body in bodies.items() if key in named}
 
+    def complete(self, opened: Opened, origin: str) -> None:
+        """Store a head whose entries are all held, and settle what waited for it."""
+        with self._heads:
+            self._write_head(self.store.log(origin), [opened])
+        self.forks.settle(origin)
+
     def _rest(self, chunk: VerifiedChunk) -> Growth:
         """Return what is not held yet of a chunk.
 
@@ -408,7 +375,7 @@ class Ingest:
             raise ConflictError(Reason.LOG_FORKED, origin=whole.origin, size=whole.end)
         return rest
 
-    def _check_frozen(self, log: LogState, checkpoint: Checkpoint) -> None:
+    def check_frozen(self, log: LogState, checkpoint: Checkpoint) -> None:
         """Refuse heads above the size at which a key was suspended."""
         frozen = self.keys.frozen_size(log.origin)
         if frozen is not None and checkpoint.size > frozen:
@@ -416,7 +383,7 @@ class Ingest:
                 Reason.ORIGIN_CLOSED, origin=log.origin, status=Status.FROZEN.value
             )
 
-    def _check_growth(self, log: LogState, size: int, body_bytes: int) -> None:
+    def check_growth(self, log: LogState, size: int, body_bytes: int) -> None:
         """Pause a log that grows above its quota; an operator lets it go on.
 
         Raises:
@@ -468,13 +435,6 @@ class Ingest:
 
     def _now(self) -> str:
         return datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def blamed(error: PeerError, peer: str, origin: str) -> PeerError:
-    """Return an error with the peer and the log among its values."""
-    return PeerError(
-        error.reason, **{"origin": origin[:128], **error.values, "peer": peer}
-    )
 
 
 def _matched(digest: Digest, body: Body) -> bytes | None:

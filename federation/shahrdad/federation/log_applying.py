@@ -118,11 +118,11 @@ def apply_bodies(
     redacted = {sha256 for sha256, _ in redacts} | redacted_before(
         connection, log, named
     )
-    content = [
+    content = sorted(
         (digest.raw, body)
         for digest, body in bodies.items()
         if digest.raw not in redacted
-    ]
+    )
     held = {sha256 for sha256, _ in content}
     held |= held_already(connection, [sha256 for sha256 in named if sha256 not in held])
     states = {
@@ -134,7 +134,8 @@ def apply_bodies(
     insert_bodies(connection, content)
     connection.executemany(
         "INSERT INTO body_ref VALUES(?,?,?,?)",
-        [(sha256, log, index, states[sha256]) for sha256, index in puts],
+        # In the order of the index: digests are random, and pages are touched once.
+        [(sha256, log, index, states[sha256]) for sha256, index in sorted(puts)],
     )
     missing = [Digest(sha256) for sha256, state in states.items() if state == "missing"]
     dropped = redact(connection, log, redacts)

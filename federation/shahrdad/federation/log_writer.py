@@ -17,12 +17,10 @@ show, and refuses to sign when this node has forgotten something that it signed:
 `recovery`.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 
@@ -36,6 +34,15 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation.guard import Guarded, SigningGuard
 from shahrdad.federation.log_schema import LogState, Status
 from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.new_entry import (
+    DeleteEntry,
+    NewEntry,
+    PutEntry,
+    RedactEntry,
+    ask_again,
+    draft,
+    format_time,
+)
 from shahrdad.federation.recovery import Decision, Finding, Held, Shown, decide
 from shahrdad.federation.static_mirror import StaticMirror
 from shahrdad.federation.verify import checkpoint as checkpoints
@@ -44,40 +51,12 @@ from shahrdad.federation.verify import evidence as evidences
 from shahrdad.federation.verify import tree
 from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.federation.verify.entry import After, DeleteReason, RedactReason
+from shahrdad.federation.verify.entry import After
 from shahrdad.federation.verify.growth import grow
 from shahrdad.federation.verify.note import Signer, Verifier, join
 
 PEERS_COMPARED_MIN = 2  # or all, where fewer are configured
 _CHECK_ENTRIES = 4_096  # at a time, when the root is computed again
-
-
-@dataclass(frozen=True, slots=True)
-class PutEntry:
-    """Make a body the newest version of a key."""
-
-    key: str
-    sha256: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteEntry:
-    """Withdraw a key; `by` is the key of its replacement."""
-
-    key: str
-    reason: DeleteReason
-    by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RedactEntry:
-    """Remove a body from every mirror; follow it with a put or a delete."""
-
-    sha256: Digest
-    reason: RedactReason
-
-
-NewEntry = PutEntry | DeleteEntry | RedactEntry
 
 
 class CommitPoint(StrEnum):
@@ -294,7 +273,9 @@ class LogWriter:
         for digest, body in bodies.items():
             if Digest.of(body) != digest:
                 raise ValueError(f"the body is not {digest}")
-        raws, indexes = self._draft(new, bodies)
+        at = format_time(self._clock())
+        drafted = draft(self._store, self.origin, new, bodies, at)
+        raws, indexes = drafted.raws, drafted.indexes
         dropped: tuple[Digest, ...] = ()
         if raws:
             named = {one.sha256 for one in new if isinstance(one, PutEntry)}
@@ -310,7 +291,7 @@ class LogWriter:
             head.size,
             head.root,
             log.checkpoint or b"",
-            tuple(indexes),
+            indexes,
             len(raws),
             dropped,
         )
@@ -327,59 +308,6 @@ class LogWriter:
         appended = self._store.append(growth, bodies, durable=True)
         self._reached(CommitPoint.ENTRIES)
         return appended.dropped
-
-    def _draft(
-        self, new: Sequence[NewEntry], bodies: Mapping[Digest, bytes]
-    ) -> tuple[list[bytes], list[int | None]]:
-        """Write the entries that change something, and tell the index of each."""
-        size = self._log().size
-        at = format_time(self._clock())
-        raws: list[bytes] = []
-        indexes: list[int | None] = []
-        newest: dict[str, tuple[int, Digest | None]] = {}
-        for one in new:
-            if isinstance(one, RedactEntry):
-                raws.append(entries.redact(one.sha256, time=at, reason=one.reason))
-                indexes.append(size + len(raws) - 1)
-                continue
-            index, live = newest.get(one.key) or self._newest(one.key)
-            wanted = one.sha256 if isinstance(one, PutEntry) else None
-            if live == wanted:  # the same body again, or a delete of what is not live
-                indexes.append(index if wanted is not None else None)
-                continue
-            raws.append(self._write(one, index, at, bodies))
-            newest[one.key] = (size + len(raws) - 1, wanted)
-            indexes.append(size + len(raws) - 1)
-        return raws, indexes
-
-    def _newest(self, key: str) -> tuple[int | None, Digest | None]:
-        """Return the index of a key's newest entry, and its body while it is live."""
-        live = self._store.live_entry(self.origin, key)
-        if live is not None:
-            return live.index, live.sha256
-        return self._store.newest_index(self.origin, key), None
-
-    def _write(
-        self,
-        one: PutEntry | DeleteEntry,
-        prev: int | None,
-        at: str,
-        bodies: Mapping[Digest, bytes],
-    ) -> bytes:
-        """Serialise a put or a delete."""
-        try:
-            if isinstance(one, DeleteEntry):
-                return entries.delete(
-                    one.key, prev=prev, time=at, reason=one.reason, by=one.by
-                )
-            body = bodies.get(one.sha256) or self._store.body(one.sha256) or b""
-            return entries.put(
-                one.key, prev=prev, digest=one.sha256, size=len(body), time=at
-            )
-        except ValueError as error:
-            raise RequestError(
-                Reason.MALFORMED, field="entry", detail=str(error)
-            ) from error
 
     def _finish(self) -> None:
         """Run the steps 3 to 7 as far as they are not done."""
@@ -476,27 +404,16 @@ class LogWriter:
             )
             self._append([raw], {})
         self._finish()
-        again = [(number, self._again(text)) for number, text in self._store.outbox()]
+        again = [
+            (number, ask_again(self._store, text))
+            for number, text in self._store.outbox()
+        ]
         done = [(number, one) for number, one in again if one is not None]
         if done:
             self._publish([one for _, one in done], {})
             self._store.drop_outbox([number for number, _ in done])
         self._become(State.READY, finding)
         return Recovery(State.READY, finding, outbox=len(done))
-
-    def _again(self, text: str) -> NewEntry | None:
-        """Return what an entry of the outbox asks for; its index is given anew.
-
-        A put without its body stays there, until the body is back.
-        """
-        fields = json.loads(text)
-        if fields["op"] == "delete":
-            return DeleteEntry(fields["key"], fields["reason"], fields.get("by"))
-        digest = Digest.parse(fields["sha256"])
-        if fields["op"] == "redact":
-            return RedactEntry(digest, fields["reason"])
-        held = self._store.body(digest) is not None
-        return PutEntry(fields["key"], digest) if held else None
 
     def _adopt(self, shown: Shown, guard: Guarded) -> None:
         """Store a head that we signed and forgot; its entries are here."""
@@ -590,11 +507,6 @@ class LogWriter:
         """Change the state."""
         self.state = state
         return Recovery(state, finding)
-
-
-def format_time(seconds: int) -> str:
-    """Return a Unix time as entries write it, `YYYY-MM-DDThh:mm:ssZ`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 __all__ = [

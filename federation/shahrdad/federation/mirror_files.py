@@ -60,9 +60,10 @@ class FolderFiles:
             handle = os.open(self._root / str(path), flags)
         except OSError:
             return None
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            return None
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                return None
             return bounded(file, limit)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 from shahrdad.federation.changes import Changes
 from shahrdad.federation.limits import MESSAGE_BYTES_MAX, STREAM_SECONDS_MAX
 from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.mirror_service import MirrorServicer, WriteSide
 from shahrdad.federation.quotas import ClientQuotas
 from shahrdad.federation.service import FederationServicer
 from shahrdad.federation.store_reader import StoreReader
@@ -67,7 +68,7 @@ class FederationServer:
         settings: Where it listens.
         answers: What it answers.
         store: The same store, for waking polls.
-        mirror: The write side; None = it is not served.
+        write: The write side; None = it is not served.
     """
 
     def __init__(
@@ -75,13 +76,13 @@ class FederationServer:
         settings: ServerSettings,
         answers: StoreReader,
         store: LogStore,
-        mirror: rpc.MirrorServiceServicer | None = None,
+        write: WriteSide | None = None,
     ) -> None:
         self.settings = settings
         self.quotas = ClientQuotas()
         self._answers = answers
         self._store = store
-        self._mirror = mirror
+        self._write = write
         self._threads: ThreadPoolExecutor | None = None
         self._changes: Changes | None = None
         self._server: grpc.aio.Server | None = None
@@ -100,8 +101,9 @@ class FederationServer:
         )
         rpc.add_FederationServiceServicer_to_server(servicer, server)
         names = [_full_name("FederationService")]
-        if self._mirror is not None:
-            rpc.add_MirrorServiceServicer_to_server(self._mirror, server)
+        if self._write is not None:
+            mirror = MirrorServicer(self._write, self.quotas, self._threads)
+            rpc.add_MirrorServiceServicer_to_server(mirror, server)
             names.append(_full_name("MirrorService"))
         await _add_health(server, names)
         reflection.enable_server_reflection(
@@ -161,7 +163,7 @@ def _full_name(service: str) -> str:
 
 async def _add_health(server: grpc.aio.Server, names: list[str]) -> None:
     """Answer `grpc.health.v1` for the server and for each service."""
-    servicer = health.aio.HealthServicer()
+    servicer = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     for name in ("", *names):
         await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)

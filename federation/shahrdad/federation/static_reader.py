@@ -20,7 +20,6 @@ from shahrdad.datasets.errors import (
 )
 from shahrdad.federation.limits import (
     BODY_BYTES_MAX,
-    CHUNK_BYTES_MAX,
     ENTRY_BUNDLE_BYTES_MAX,
     HEADS_FILE_BYTES_MAX,
     NOTE_BYTES_MAX,
@@ -122,14 +121,14 @@ class StaticReader:
         )
         start = from_size
         while start < end:
-            for raws in self._bundle(origin, start, end):
-                stop = start + len(raws)
-                proof = tree.consistency_proof(stop, end, read) if stop < end else ()
-                bodies: tuple[Body, ...] = ()
-                if body_mode is BodyMode.ALL:
-                    bodies = self._bodies_of(origin, start, raws)
-                yield LogChunk(start, raws, bodies, tuple(proof))
-                start = stop
+            raws = self._bundle(origin, start, end)
+            stop = start + len(raws)
+            proof = tree.consistency_proof(stop, end, read) if stop < end else []
+            bodies: tuple[Body, ...] = ()
+            if body_mode is BodyMode.ALL:
+                bodies = self._bodies_of(origin, start, raws)
+            yield LogChunk(start, raws, bodies, tuple(proof))
+            start = stop
 
     def read_bodies(self, digests: Sequence[Digest]) -> Iterator[Body]:
         """Yield one body, present or absent, for each digest, in that order."""
@@ -202,8 +201,11 @@ class StaticReader:
 
         return hash_reader(read_tile)
 
-    def _bundle(self, origin: str, start: int, end: int) -> Iterator[tuple[bytes, ...]]:
-        """Yield the entries from `start` to the end of their bundle, in parts."""
+    def _bundle(self, origin: str, start: int, end: int) -> tuple[bytes, ...]:
+        """Return the entries from `start` to the end of their bundle.
+
+        256 entries of the longest kind are 1 MiB, which is what a chunk may hold.
+        """
         number, first = divmod(start, TILE_WIDTH)
         width = min(TILE_WIDTH, end - number * TILE_WIDTH)
         path = MirrorPath.entries(origin, number, width)
@@ -214,16 +216,7 @@ class StaticReader:
         if data is None:
             raise self._missing(path)
         content = data
-        raws = self._blame(lambda: decode_bundle(content, width))[first:]
-        part: list[bytes] = []
-        size = 0
-        for raw in raws:
-            if part and size + len(raw) > CHUNK_BYTES_MAX:
-                yield tuple(part)
-                part, size = [], 0
-            part.append(raw)
-            size += len(raw)
-        yield tuple(part)
+        return tuple(self._blame(lambda: decode_bundle(content, width))[first:])
 
     def _bodies_of(
         self, origin: str, start: int, raws: Sequence[bytes]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import grpc
 from google.protobuf.any_pb2 import Any
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from shahrdad.datasets.errors import (
@@ -28,6 +28,7 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation.limits import MESSAGE_BYTES_MAX
 
 DOMAIN = "federation.shahrdad"
+ERROR_INFO = "google.rpc.ErrorInfo"
 DETAILS_KEY = "grpc-status-details-bin"
 VALUE_CHARACTERS_MAX = 200
 Code = grpc.StatusCode
@@ -50,6 +51,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.ORIGIN_CLOSED: Code.FAILED_PRECONDITION,
     Reason.LOG_FORKED: Code.FAILED_PRECONDITION,
     Reason.EQUIVOCATION: Code.FAILED_PRECONDITION,
+    Reason.MASS_WITHDRAWAL: Code.FAILED_PRECONDITION,
     Reason.QUOTA_EXCEEDED: Code.RESOURCE_EXHAUSTED,
     Reason.NOT_READY: Code.UNAVAILABLE,
     Reason.PEER_UNREACHABLE: Code.UNAVAILABLE,
@@ -62,6 +64,7 @@ KINDS: Mapping[Reason, type[ShahrdadError]] = {
     Reason.ORIGIN_CLOSED: ConflictError,
     Reason.LOG_FORKED: ConflictError,
     Reason.EQUIVOCATION: ConflictError,
+    Reason.MASS_WITHDRAWAL: ConflictError,
     Reason.QUOTA_EXCEEDED: UnavailableError,
     Reason.NOT_READY: UnavailableError,
     Reason.PEER_UNREACHABLE: UnavailableError,
@@ -76,7 +79,7 @@ def to_status(error: ShahrdadError) -> status_pb2.Status:
         domain=DOMAIN,
         metadata={name: str(value) for name, value in error.values.items()},
     )
-    details = [info]
+    details: list[Message] = [info]
     for locale, text in (("fa-IR", error.text("fa")), ("en", error.text("en"))):
         details.append(error_details_pb2.LocalizedMessage(locale=locale, message=text))
     if error.reason is Reason.QUOTA_EXCEEDED:
@@ -127,7 +130,7 @@ def _error_info(error: grpc.RpcError) -> tuple[Reason, dict[str, str | int]] | N
     info = error_details_pb2.ErrorInfo()
     try:
         status = status_pb2.Status.FromString(raw)
-        boxes = [box for box in status.details if box.Is(info.DESCRIPTOR)]
+        boxes = [box for box in status.details if box.TypeName() == ERROR_INFO]
         if not boxes or not boxes[0].Unpack(info):
             return None
     except DecodeError:

@@ -24,7 +24,8 @@ from shahrdad.datasets.errors import (
     ShahrdadError,
     UnavailableError,
 )
-from shahrdad.federation.ingest import Ingest, Pulled
+from shahrdad.federation.incoming import Pulled
+from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.limits import PEERS_AT_ONCE_MAX, WAIT_SECONDS_MAX
 from shahrdad.federation.log_store import LogState, PeerState, Problem, Status
 from shahrdad.federation.reader import Head, HeadsPage, LogReader
@@ -36,6 +37,7 @@ from shahrdad.federation.sync_report import (
 )
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import entry as entries
+from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.witness import Witness
 
 BACKOFF_SECONDS = 60
@@ -62,8 +64,8 @@ class _Turn:
     quarantined: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     not_applied: dict[str, int] = field(default_factory=dict)
-    # What was live before: origin → size and keys.
-    keys_before: dict[str, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    # Origin → size before, and which of the touched keys were live then.
+    live_before: dict[str, tuple[int, dict[str, bool]]] = field(default_factory=dict)
     own_ahead: int = 0
 
 
@@ -123,7 +125,9 @@ class Syncer:
                 turn.report.skipped_until = state.next_try
             else:
                 due.append((peer, turn))
-        if due:
+        if len(due) == 1:
+            self._guarded(*due[0], wait_seconds, full)
+        elif due:
             with ThreadPoolExecutor(min(PEERS_AT_ONCE_MAX, len(due))) as threads:
                 running = [
                     threads.submit(self._guarded, peer, turn, wait_seconds, full)
@@ -281,11 +285,9 @@ class Syncer:
 
     def _pull(self, reader: LogReader, origin: str, turn: _Turn) -> None:
         log = self._store.log(origin)
-        if origin not in turn.keys_before:
-            keys = frozenset(self._store.live(origin))
-            turn.keys_before[origin] = (log.size, keys)
+        _, before = turn.live_before.setdefault(origin, (log.size, {}))
         try:
-            pulled = self.ingest.pull(reader, origin)
+            pulled = self.ingest.pull(reader, origin, live_before=before)
         except (ConflictError, RequestError) as error:
             self._note(turn, reader.name, origin, error)
             return
@@ -324,8 +326,13 @@ class Syncer:
             log = self._store.find_log(origin)
             if log is None or not log.missing_bodies:
                 continue
-            while came := self.ingest.fetch_bodies(reader, origin):
+            asked: set[Digest] = set()
+            while True:
+                count = len(asked)
+                came = self.ingest.fetch_bodies(reader, origin, asked=asked)
                 turn.report.bodies += came
+                if len(asked) == count:
+                    break
 
     def _cosign(self, origin: str) -> None:
         """Add our line to a head that is held with all its entries."""
@@ -378,7 +385,7 @@ class Syncer:
         """Put together what the turns found and what the store says now."""
         dropped: dict[str, int] = {}
         not_applied: dict[str, int] = {}
-        before: dict[str, tuple[int, frozenset[str]]] = {}
+        before: dict[str, tuple[int, dict[str, bool]]] = {}
         for turn in turns:
             report.peers.append(turn.report)
             report.refused.extend(turn.refused)
@@ -390,9 +397,11 @@ class Syncer:
             ):
                 for origin, count in part.items():
                     total[origin] = total.get(origin, 0) + count
-            for origin, found in turn.keys_before.items():
+            for origin, (size, keys) in turn.live_before.items():
                 # Of two peers' threads, the first one saw the log as it was.
-                before[origin] = min(before.get(origin, found), found, key=_size)
+                size_first, first = before.get(origin, (size, {}))
+                both = {**keys, **first} if size_first <= size else {**first, **keys}
+                before[origin] = (min(size_first, size), both)
         report.quarantined = sorted(set(report.quarantined))
         held = {log.origin: log for log in self._store.logs()}
         for origin in sorted({*held, *self.ingest.keys.origins()}):
@@ -406,7 +415,7 @@ class Syncer:
         self,
         origin: str,
         log: LogState | None,
-        before: tuple[int, frozenset[str]] | None,
+        before: tuple[int, dict[str, bool]] | None,
     ) -> LogReport:
         """Tell what changed in a log since the round began."""
         city = self.ingest.keys.city(origin)
@@ -426,9 +435,10 @@ class Syncer:
             self._fill_keys(report, keys)
         return report
 
-    def _fill_keys(self, report: LogReport, before: frozenset[str]) -> None:
+    def _fill_keys(self, report: LogReport, live_before: dict[str, bool]) -> None:
         """Replay the new entries over the keys that were live before."""
         touched: set[str] = set()
+        before = {key for key, live in live_before.items() if live}
         live = set(before)
         for start in range(report.size_before, report.size, ENTRIES_AT_ONCE):
             end = min(start + ENTRIES_AT_ONCE, report.size)
@@ -460,10 +470,6 @@ class Syncer:
 
     def _now(self) -> str:
         return _text(self._moment())
-
-
-def _size(before: tuple[int, frozenset[str]]) -> int:
-    return before[0]
 
 
 def _text(moment: datetime) -> str:

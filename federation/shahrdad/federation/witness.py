@@ -5,7 +5,8 @@ before. What was cosigned is recorded before a signature leaves, in the transact
 checks it, so that two requests at once, or a crash, cannot yield two histories.
 
     witness.cosign(origin)           a head that is held, with all its entries
-    witness.add_checkpoint(…)        a head that somebody sends, with a proof
+    witness.add_checkpoint(…)        a head that somebody sends, with a proof:
+                                     `check` of it, then `sign`
 """
 
 import time
@@ -56,6 +57,11 @@ class Witness:
         self._clock = clock
 
     @property
+    def name(self) -> str:
+        """The name under which it signs."""
+        return self._signer.name
+
+    @property
     def vkey(self) -> str:
         """The key by which others verify."""
         return self._signer.vkey
@@ -80,7 +86,7 @@ class Witness:
         ):
             return None
         try:
-            return self._sign(head, size, log.checkpoint)
+            return self.sign(size, head, log.checkpoint)
         except ConflictError:
             return None  # another request cosigned a larger head meanwhile
 
@@ -93,6 +99,14 @@ class Witness:
             old_size: Size of the newest head cosigned here, as the sender believes.
             proof: From there to the note's size; empty from 0 and for equal sizes.
             note: The log's signature on it is the only authorisation.
+
+        Raises:
+            RequestError, ConflictError: as `check` and `sign`.
+        """
+        return self.sign(old_size, self.check(old_size, proof, note), note)
+
+    def check(self, old_size: int, proof: Sequence[bytes], note: bytes) -> Checkpoint:
+        """Check a head that somebody sends, without signing it.
 
         Raises:
             RequestError: MALFORMED, ORIGIN_UNKNOWN, BAD_SIGNATURE, BAD_PROOF.
@@ -115,7 +129,17 @@ class Witness:
         if size != old_size:
             raise ConflictError(Reason.OLD_SIZE_CONFLICT, origin=head.origin, size=size)
         self._check_proof(before, head, proof)
-        return self._sign(head, old_size, note)
+        return head
+
+    def sign(self, old_size: int, head: Checkpoint, note: bytes) -> Signature:
+        """Record a head that was checked as cosigned, then sign it.
+
+        Raises:
+            ConflictError: OLD_SIZE_CONFLICT, LOG_FORKED: another request came between.
+        """
+        signed = SignedHead(head.size, head.root, note)
+        self._store.put_witnessed(head.origin, old_size, signed)
+        return self._signer.sign(head.text(), seconds=self._clock())
 
     def _check_open(self, head: Checkpoint) -> None:
         """Refuse logs that are not active, and sizes above where one was frozen."""
@@ -144,12 +168,6 @@ class Witness:
                 before.size, head.size, before.root, head.root, proof
             )
         )
-
-    def _sign(self, head: Checkpoint, old_size: int, note: bytes) -> Signature:
-        """Record a head as cosigned, then sign it."""
-        signed = SignedHead(head.size, head.root, note)
-        self._store.put_witnessed(head.origin, old_size, signed)
-        return self._signer.sign(head.text(), seconds=self._clock())
 
     def _is_fresh(self, note: bytes) -> bool:
         """Tell whether a note carries a recent cosignature of ours."""

@@ -62,6 +62,7 @@ CREATE TABLE change_feed(
   idx INTEGER NOT NULL, time TEXT NOT NULL, sha256 BLOB, reason TEXT
 ) STRICT;
 CREATE TABLE feed_epoch(epoch TEXT NOT NULL) STRICT;
+INSERT INTO feed_epoch VALUES(lower(hex(randomblob(8))));
 CREATE TABLE term(word TEXT PRIMARY KEY, df INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE search USING fts5(
   title, keywords, fields, description,
@@ -72,7 +73,8 @@ CREATE VIRTUAL TABLE search USING fts5(
 
 CLEAR = """
 DELETE FROM projection; DELETE FROM dataset; DELETE FROM dataset_version;
-DELETE FROM dataset_facet; DELETE FROM change_feed; DELETE FROM feed_epoch;
+DELETE FROM dataset_facet; DELETE FROM change_feed;
+UPDATE feed_epoch SET epoch=lower(hex(randomblob(8)));
 DELETE FROM term; DELETE FROM search;
 DELETE FROM object_ref WHERE kind='body';
 """

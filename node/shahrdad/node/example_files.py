@@ -4,105 +4,56 @@ Invented data says so in its title and its record; what comes from published tex
 its source. Nothing here is presented as a city's own data.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from shahrdad.datasets.demo_set import DemoDataset, demo_datasets
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.publish import Handed
 from shahrdad.node.record import Description
 
-FOLDER = files("shahrdad.datasets") / "examples" / "demo"
 
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One example file.
-
-    Attributes:
-        city: Whose node publishes it.
-        name: The file's name without ending; also what the command calls it.
-        refused: Whether it has errors on purpose.
-    """
-
-    city: str
-    city_code: str
-    name: str
-    slug: str
-    family: str
-    path: Path
-    description: Description
-    profile: Mapping[str, Any] | None
-    declared: Mapping[str, str]
-    refused: bool
-
-    def handed(self, file: Path | None = None) -> Handed:
-        """Return the file ready to be handed in.
-
-        Args:
-            file: A copy of it, which may have been changed.
-        """
-        context: dict[str, Any] = {"city_code": self.city_code}
-        if self.declared:
-            context["declared"] = dict(self.declared)
-        return Handed(
-            file=file or self.path,
-            slug=self.slug,
-            family=self.family,
-            description=self.description,
-            profile=self.profile or {},
-            context=context,
-        )
-
-
-@cache
-def examples() -> tuple[Example, ...]:
-    """Return the example files, in the order in which they can be published."""
-    manifest = json.loads((FOLDER / "demo.json").read_text("utf-8"))
-    publishers = {
-        city["slug"]: city.get("published_by", city["slug"])
-        for city in manifest["cities"]
-    }
-    return tuple(
-        Example(
-            city=publishers[item["city"]],
-            city_code=item["city_code"],
-            name=Path(item["file"]).stem,
-            slug=item["slug"],
-            family=item["family"],
-            path=Path(str(FOLDER / item["file"])),
-            description=Description(
-                title_fa=item["title_fa"],
-                title_en=item["title_en"],
-                description_fa=item["description_fa"],
-                description_en=item["description_en"],
-                keywords_fa=tuple(item["keywords_fa"]),
-                keywords_en=tuple(item["keywords_en"]),
-                license=item["license"],
-                fiscal_year=item["fiscal_year"],
-                sources=tuple(item["sources"]),
-                example=item["example"],
-            ),
-            profile=item["profile"],
-            declared=item["declared"],
-            refused=item["expect"] == "refused",
-        )
-        for item in manifest["datasets"]
-    )
-
-
-def find_example(city: str, name: str) -> Example:
-    """Return an example by city and name.
+def find_example(city: str, name: str) -> DemoDataset:
+    """Return the example that a city's node publishes, by its file's name.
 
     Raises:
         RequestError: EXAMPLE_UNKNOWN.
     """
-    for example in examples():
-        if (example.city, example.name) == (city, name):
+    for example in demo_datasets():
+        if (example.published_by, example.path.stem) == (city, name):
             return example
-    known = ", ".join(f"{example.city} {example.name}" for example in examples())
+    known = ", ".join(
+        f"{item.published_by} {item.path.stem}" for item in demo_datasets()
+    )
     raise RequestError(Reason.EXAMPLE_UNKNOWN, city=city, name=name, examples=known)
+
+
+def handed(example: DemoDataset, file: Path | None = None) -> Handed:
+    """Return an example ready to be handed in.
+
+    Args:
+        example: Which one.
+        file: A copy of its file, which may have been changed.
+    """
+    context: dict[str, Any] = {"city_code": example.city_code}
+    if example.declared:
+        context["declared"] = dict(example.declared)
+    return Handed(
+        file=file or example.path,
+        slug=example.slug,
+        family=example.family,
+        description=Description(
+            title_fa=example.title_fa,
+            title_en=example.title_en,
+            description_fa=example.description_fa,
+            description_en=example.description_en,
+            keywords_fa=example.keywords_fa,
+            keywords_en=example.keywords_en,
+            license=example.license,
+            fiscal_year=example.fiscal_year,
+            sources=example.sources,
+            example=example.example,
+        ),
+        profile=example.profile or {},
+        context=context,
+    )

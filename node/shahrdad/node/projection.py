@@ -10,7 +10,6 @@ give a dataset without a title, not an error.
 """
 
 import json
-import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -115,13 +114,9 @@ class Projection:
         return self.follow()
 
     def epoch(self) -> str:
-        """Return the random name of this feed; another one means: list again."""
-        with self._database.transaction() as connection:
-            row = connection.execute("SELECT epoch FROM feed_epoch").fetchone()
-            if row is None:
-                row = (secrets.token_hex(8),)
-                connection.execute("INSERT INTO feed_epoch VALUES (?)", row)
-        return str(row[0])
+        """Return the random name of this feed; after a rebuild it has another."""
+        row = self._database.connect().execute("SELECT epoch FROM feed_epoch")
+        return str(row.fetchone()[0])
 
     def _apply_batch(self, log: int, origin: str, city: str) -> int:
         """Apply some hundred entries of one log in one transaction."""

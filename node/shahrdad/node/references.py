@@ -87,7 +87,7 @@ class References:
         writer: pq.ParquetWriter | None = None
         for part in parts:
             with self._node.store.open(Area.OBJECT, part) as source:
-                table = pq.read_table(pa.BufferReader(source.read()))
+                table = pq.ParquetFile(pa.BufferReader(source.read())).read()
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
         if writer is not None:

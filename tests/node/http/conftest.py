@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from http_world import World, fill, make_world
 from starlette.testclient import TestClient
 
+from http_world import World, fill, make_world
 from shahrdad.node.http.app import create_app
 
 

@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from http_world import World, example_rows, fill, make_world
 from starlette.testclient import TestClient
 
+from http_world import World, example_rows, fill, make_world
 from shahrdad.node.http.app import create_app
 
 

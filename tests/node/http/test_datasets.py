@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from http_world import World, example_rows, fill, make_world
 from starlette.testclient import TestClient
 
+from http_world import World, example_rows, fill, make_world
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http.app import create_app
 
@@ -63,7 +63,10 @@ def test_as_of_takes_either_calendar(client: TestClient) -> None:
 
     assert 1 == jalali["version"]["number"] == gregorian["version"]["number"]
     assert 2 == instant["version"]["number"]
-    assert "VERSION_UNKNOWN" == get(client, f"{BUDGET}?as_of=1403-01-01", 404)["errors"][0]["reason"]
+    assert (
+        "VERSION_UNKNOWN"
+        == get(client, f"{BUDGET}?as_of=1403-01-01", 404)["errors"][0]["reason"]
+    )
 
 
 def test_versions_are_newest_first(client: TestClient) -> None:
@@ -86,7 +89,9 @@ def test_withdrawn_dataset_is_gone_but_its_versions_stay(client: TestClient) -> 
         "reason": "withdrawn",
         "by": None,
     } == problem["withdrawn"]
-    assert 200 == client.get("/v1/datasets/kerman/old-projects/v/1/descriptor").status_code
+    assert (
+        200 == client.get("/v1/datasets/kerman/old-projects/v/1/descriptor").status_code
+    )
     before = client.get("/v1/datasets/kerman/old-projects?as_of=2025-10-20")
     assert 200 == before.status_code
 
@@ -184,6 +189,7 @@ def test_persian_is_not_escaped(client: TestClient) -> None:
     answer = client.get(BUDGET)
 
     assert "بودجهٔ" in answer.text
-    assert answer.content == json.dumps(
-        answer.json(), ensure_ascii=False, separators=(",", ":")
-    ).encode()
+    assert (
+        answer.content
+        == json.dumps(answer.json(), ensure_ascii=False, separators=(",", ":")).encode()
+    )

@@ -9,11 +9,11 @@ from typing import Any
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
-from http_world import PRIVATE_ORIGINAL, World
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from http_world import PRIVATE_ORIGINAL, World
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.store.contract import Area, put_bytes
 
@@ -42,7 +42,10 @@ def test_object_is_served_whole(client: TestClient, table: dict[str, Any]) -> No
     assert table["sha256"] == digest.hex
     assert f'"{digest.hex}"' == answer.headers["etag"]
     assert "public, max-age=31536000, immutable" == answer.headers["cache-control"]
-    assert f"sha-256=:{base64.b64encode(digest.raw).decode()}:" == answer.headers["repr-digest"]
+    assert (
+        f"sha-256=:{base64.b64encode(digest.raw).decode()}:"
+        == answer.headers["repr-digest"]
+    )
     assert "nosniff" == answer.headers["x-content-type-options"]
     assert "sandbox; default-src 'none'" == answer.headers["content-security-policy"]
     assert 12 == pq.read_table(io.BytesIO(answer.content)).num_rows
@@ -97,7 +100,11 @@ def test_conditions(client: TestClient, table: dict[str, Any]) -> None:
     same = client.get(table["path"], headers={"Range": "bytes=0-3", "If-Range": etag})
     other = client.get(table["path"], headers={"Range": "bytes=0-3", "If-Range": '"x"'})
 
-    assert (304, etag, b"") == (unchanged.status_code, unchanged.headers["etag"], unchanged.content)
+    assert (304, etag, b"") == (
+        unchanged.status_code,
+        unchanged.headers["etag"],
+        unchanged.content,
+    )
     assert (206, 200) == (same.status_code, other.status_code)
 
 
@@ -113,7 +120,9 @@ def test_head_tells_the_length(client: TestClient, table: dict[str, Any]) -> Non
     )
 
 
-def test_only_names_of_ours_are_answered(client: TestClient, table: dict[str, Any]) -> None:
+def test_only_names_of_ours_are_answered(
+    client: TestClient, table: dict[str, Any]
+) -> None:
     """Nobody hands out `invoice.exe` from a city's own host."""
     folder = table["path"].rpartition("/")[0]
 
@@ -123,7 +132,9 @@ def test_only_names_of_ours_are_answered(client: TestClient, table: dict[str, An
 
 def test_what_is_not_published_is_unreachable(client: TestClient, world: World) -> None:
     """Private, quarantined and unpublished objects have no address at all."""
-    digests = [put_bytes(world.store, area, b"secret " + area.encode()) for area in Area]
+    digests = [
+        put_bytes(world.store, area, b"secret " + area.encode()) for area in Area
+    ]
     digests.append(Digest.of(PRIVATE_ORIGINAL))
     names = ["kerman--budget-1404.parquet", "kerman--budget-1404--original.xlsx"]
     for digest in digests:
@@ -134,14 +145,17 @@ def test_what_is_not_published_is_unreachable(client: TestClient, world: World) 
 
 
 @pytest.mark.parametrize(
-    "path", ["node.db", "..%2fnode.db", "object/%2e%2e/x", "log/x", "private/", "", "node"]
+    "path",
+    ["node.db", "..%2fnode.db", "object/%2e%2e/x", "log/x", "private/", "", "node"],
 )
 def test_mirror_has_no_other_file(client: TestClient, path: str) -> None:
     """The static tree answers to computed names alone."""
     assert 404 == client.get(f"/mirror/{path}").status_code
 
 
-def test_mirror_serves_public_objects_by_range(client: TestClient, table: dict[str, Any]) -> None:
+def test_mirror_serves_public_objects_by_range(
+    client: TestClient, table: dict[str, Any]
+) -> None:
     """A mirror reads objects by digest, whole or in part."""
     path = f"/mirror/object/{table['sha256'][:2]}/{table['sha256']}"
     answer = client.get(path, headers={"Range": "bytes=0-3"})
@@ -157,7 +171,13 @@ def test_formats_agree(client: TestClient) -> None:
     book = openpyxl.load_workbook(io.BytesIO(client.get(f"{VERSION}.xlsx").content))
     excel = client.get(f"{VERSION}.excel.csv").content
 
-    assert 12 == len(csv_rows) == len(json_rows) == len(lines) == book.worksheets[0].max_row - 1
+    assert (
+        12
+        == len(csv_rows)
+        == len(json_rows)
+        == len(lines)
+        == book.worksheets[0].max_row - 1
+    )
     assert json_rows == [json.loads(line) for line in lines]
     assert [str(row["approved_rial"] or "") for row in json_rows] == [
         row["approved_rial"] for row in csv_rows
@@ -192,13 +212,18 @@ def test_latest_names_its_version_and_does_not_redirect(client: TestClient) -> N
 
     assert 200 == answer.status_code
     assert "public, no-cache" == answer.headers["cache-control"]
-    assert f"https://data.kerman.example{VERSION}.parquet" == answer.headers["content-location"]
+    assert (
+        f"https://data.kerman.example{VERSION}.parquet"
+        == answer.headers["content-location"]
+    )
 
 
 def test_permanent_address_negotiates(client: TestClient) -> None:
     """Browsers get a page, programs what they ask for, by header or by suffix."""
     page = client.get("/d/kerman/budget-1404", headers={"Accept-Language": "en"})
-    by_header = client.get("/d/kerman/budget-1404", headers={"Accept": "application/json"})
+    by_header = client.get(
+        "/d/kerman/budget-1404", headers={"Accept": "application/json"}
+    )
     by_suffix = client.get("/d/kerman/budget-1404.json")
     package = client.get("/d/kerman/budget-1404/v/1.datapackage.json")
 
@@ -210,5 +235,10 @@ def test_permanent_address_negotiates(client: TestClient) -> None:
     assert 'rel="cite-as"' in by_header.headers["link"]
     assert "Accept" in by_header.headers["vary"]
     assert "1" == package.json()["version"]
-    assert 406 == client.get("/d/kerman/budget-1404", headers={"Accept": "image/png"}).status_code
+    assert (
+        406
+        == client.get(
+            "/d/kerman/budget-1404", headers={"Accept": "image/png"}
+        ).status_code
+    )
     assert 404 == client.get("/d/kerman/budget-1404.exe").status_code

@@ -17,7 +17,9 @@ def test_every_answer_has_a_number_of_ours(client: TestClient) -> None:
     assert first.headers["x-request-id"] < second.headers["x-request-id"]
 
 
-@pytest.mark.parametrize("path", ["/v1", BUDGET, "/v1/datasets", "/fa/", "/en/datasets"])
+@pytest.mark.parametrize(
+    "path", ["/v1", BUDGET, "/v1/datasets", "/fa/", "/en/datasets"]
+)
 def test_unchanged_answers_cost_nothing(client: TestClient, path: str) -> None:
     """If-None-Match gives 304 with the same tag, cache rule and Vary."""
     answer = client.get(path)
@@ -43,7 +45,9 @@ def test_gzip_only_when_asked(client: TestClient) -> None:
     assert "repr-digest" not in coded.headers
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/v1", BUDGET, "/fa/", f"{BUDGET}/descriptor"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/v1", BUDGET, "/fa/", f"{BUDGET}/descriptor"]
+)
 def test_head_has_the_headers_of_get(client: TestClient, path: str) -> None:
     """HEAD differs from GET in the body alone."""
     got = client.get(path)

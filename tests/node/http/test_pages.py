@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 from string import Formatter
 
 import pytest
-from http_world import World, example_rows, make_world
 from starlette.testclient import TestClient
 
+from http_world import World, example_rows, make_world
 from shahrdad.datasets.errors import Language
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.static_files import folder
@@ -76,7 +76,10 @@ def test_page(client: TestClient, language: str, path: str) -> None:
     assert "script" not in reader.tags
     assert "style" not in names
     assert [] == [name for name in names if name.startswith("on")]
-    assert "default-src 'none'; script-src 'self'" in answer.headers["content-security-policy"]
+    assert (
+        "default-src 'none'; script-src 'self'"
+        in answer.headers["content-security-policy"]
+    )
     assert len(answer.content) < 60_000
 
 
@@ -93,7 +96,9 @@ def test_links_of_pages_lead_somewhere(client: TestClient) -> None:
         assert answer.status_code in {200, 303}, path
         if answer.headers["content-type"].startswith("text/html"):
             links = re.findall(r'(?:href|action)="(/[^"#]*)', answer.text)
-            waiting += [link.replace("&amp;", "&") for link in links if link != "/preferences"]
+            waiting += [
+                link.replace("&amp;", "&") for link in links if link != "/preferences"
+            ]
 
     assert len(seen) > 50
 
@@ -112,14 +117,18 @@ def test_texts_are_the_same_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize("language", ["fa", "en"])
-def test_prose_has_the_digits_of_its_language(client: TestClient, language: Language) -> None:
+def test_prose_has_the_digits_of_its_language(
+    client: TestClient, language: Language
+) -> None:
     """Persian prose counts in Persian digits, days are Jalali and stand in `time`."""
     text = client.get(f"/{language}/d/kerman/budget-1404").text
 
     assert ("نسخهٔ ۲" if language == "fa" else "Version 2") in text
     day = "۲۹ آبان ۱۴۰۴" if language == "fa" else "20 November 2025"
     other = "2025-11-20" if language == "fa" else "29 Aban 1404"
-    stamp = f'<time datetime="2025-11-20T08:30:00Z" title="{other}"><bdi>{day}</bdi></time>'
+    stamp = (
+        f'<time datetime="2025-11-20T08:30:00Z" title="{other}"><bdi>{day}</bdi></time>'
+    )
     assert stamp in text
 
 
@@ -143,7 +152,12 @@ def test_hostile_titles_stay_text(tmp_path_factory: pytest.TempPathFactory) -> N
         title=(evil, evil),
     )
     client = TestClient(create_app(world))
-    for path in ("/fa/", "/fa/d/rasht/evil", "/fa/d/rasht/evil/versions", "/fa/datasets"):
+    for path in (
+        "/fa/",
+        "/fa/d/rasht/evil",
+        "/fa/d/rasht/evil/versions",
+        "/fa/datasets",
+    ):
         text = client.get(path).text
         assert "<script" not in text
         assert "&lt;script&gt;" in text
@@ -155,7 +169,11 @@ def test_errors_are_pages(client: TestClient) -> None:
     unknown = client.get("/en/nothing/here")
     gone = client.get("/en/d/kerman/old-projects")
 
-    assert (404, 404, 410) == (missing.status_code, unknown.status_code, gone.status_code)
+    assert (404, 404, 410) == (
+        missing.status_code,
+        unknown.status_code,
+        gone.status_code,
+    )
     assert "DATASET_UNKNOWN" in missing.text
     assert 'value="nothing here"' in unknown.text
     assert "1 November 2025" in gone.text
@@ -174,9 +192,15 @@ def test_front_door_follows_the_reader(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("back", "location"),
-    [("/en/datasets", "/en/datasets"), ("//evil.example", "/"), ("https://evil.example", "/")],
+    [
+        ("/en/datasets", "/en/datasets"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+    ],
 )
-def test_theme_is_kept_in_a_cookie(client: TestClient, back: str, location: str) -> None:
+def test_theme_is_kept_in_a_cookie(
+    client: TestClient, back: str, location: str
+) -> None:
     """The switch works without script, and leads to no other host."""
     answer = client.post("/preferences", data={"theme": "dark", "back": back})
     client.cookies.clear()
@@ -192,7 +216,9 @@ def test_static_files_are_tagged_and_kept(client: TestClient) -> None:
     """Style and fonts are immutable under addresses that name their content."""
     tag, files = folder()
     style = client.get(f"/static/{tag}/style.css")
-    plain = client.get(f"/static/{tag}/style.css", headers={"Accept-Encoding": "identity"})
+    plain = client.get(
+        f"/static/{tag}/style.css", headers={"Accept-Encoding": "identity"}
+    )
 
     assert "public, max-age=31536000, immutable" == style.headers["cache-control"]
     assert style.content == plain.content == files["style.css"].plain

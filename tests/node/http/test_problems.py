@@ -9,7 +9,16 @@ from shahrdad.datasets.errors import Reason
 from shahrdad.node.http.problem_types import STATUS, TYPE_OF
 from shahrdad.node.http.texts import texts
 
-MEMBERS = {"type", "title", "status", "detail", "messages", "errors", "help", "request_id"}
+MEMBERS = {
+    "type",
+    "title",
+    "status",
+    "detail",
+    "messages",
+    "errors",
+    "help",
+    "request_id",
+}
 
 
 def problem(client: TestClient, path: str, status: int, **headers: str) -> Any:
@@ -42,7 +51,9 @@ def test_every_problem_type_has_a_title_in_both_languages() -> None:
 def test_detail_follows_the_language_and_messages_have_both(client: TestClient) -> None:
     """Persian is the default; both sentences are always there."""
     persian = problem(client, "/v1/datasets/kerman/no", 404)
-    english = problem(client, "/v1/datasets/kerman/no", 404, **{"Accept-Language": "en"})
+    english = problem(
+        client, "/v1/datasets/kerman/no", 404, **{"Accept-Language": "en"}
+    )
 
     assert persian["messages"] == english["messages"]
     assert persian["detail"] == persian["messages"]["fa"]
@@ -64,7 +75,11 @@ def test_detail_follows_the_language_and_messages_have_both(client: TestClient) 
         ("/v1/datasets?cursor=W10", 400, "CURSOR_MALFORMED"),
         ("/v1/datasets/kerman/budget-1404?as_of=yesterday", 400, "PARAMETER_VALUE"),
         ("/v1/datasets/kerman/budget-1404/v/3", 404, "VERSION_UNKNOWN"),
-        ("/v1/datasets/kerman/budget-1404/v/99999999999999999999", 404, "VERSION_UNKNOWN"),
+        (
+            "/v1/datasets/kerman/budget-1404/v/99999999999999999999",
+            404,
+            "VERSION_UNKNOWN",
+        ),
         ("/v1/datasets/kerman/budget-1404/schema/none", 404, "RESOURCE_UNKNOWN"),
         ("/v1/families/none", 404, "STANDARD_UNKNOWN"),
         ("/v1/cities/none", 404, "CITY_UNKNOWN"),
@@ -98,5 +113,6 @@ def test_problem_list_is_complete(client: TestClient) -> None:
     items = client.get("/v1/problems").json()["items"]
 
     assert STATUS == {
-        item["type"].removeprefix("urn:shahrdad:problem:"): item["status"] for item in items
+        item["type"].removeprefix("urn:shahrdad:problem:"): item["status"]
+        for item in items
     }

@@ -14,6 +14,7 @@ from typing import IO, Any
 from shahrdad.datasets.errors import DataError, RequestError, ShahrdadError
 from shahrdad.datasets.standards import Standard
 from shahrdad.validators.bulk import Findings, Issue
+from shahrdad.validators.codes import Language
 from shahrdad.validators.explain import Explainer, RuleTexts
 from shahrdad.validators.options import ERRORS_LISTED_MAX, Context, Options, Ref
 from shahrdad.validators.plan import Plan, canonical_sha256
@@ -84,7 +85,16 @@ def validate(
         from shahrdad.validators.worker import validate_isolated  # noqa: PLC0415
 
         return validate_isolated(
-            source, schema, profile, refs, context, sink, parquet, on_progress, cancel, options
+            source,
+            schema,
+            profile,
+            refs,
+            context,
+            sink,
+            parquet,
+            on_progress,
+            cancel,
+            options,
         )
     started = time.perf_counter()
     sinks = Sinks(sink, None if parquet is None else ParquetSink(parquet))
@@ -249,12 +259,21 @@ def _validate_strict(
     if faults:
         return report
     opening = Opening(source, resolved, profile, options)
+    report.marked = lambda found, path, language: _write_marked(found, source, path, language)
     try:
         table, normalise = opening.open()
     except (DataError, RequestError) as error:
         report.findings.add(_opening_issue(error))
         return report
     return opening.judge(report, table, normalise, refs, context, sinks, ticker)
+
+
+def _write_marked(
+    report: Report, source: str | Path | bytes, path: Path, language: Language
+) -> None:
+    from shahrdad.validators.marked import write_marked  # noqa: PLC0415
+
+    write_marked(report, source, path, language)
 
 
 def _listed_max(options: Options) -> int | None:
@@ -267,8 +286,8 @@ def _opening_issue(error: ShahrdadError) -> Issue:
     """Return the finding of a source that could not be opened."""
     from shahrdad.validators.opening import code_of  # noqa: PLC0415
 
-    value = error.text("en")
-    return Issue(code_of(error), "error", values={"value": value, **error.values})
+    values = {"value": error.text("en"), "value_fa": error.text("fa")}
+    return Issue(code_of(error), "error", values={**error.values, **values})
 
 
 def rule_texts(rules: tuple[Mapping[str, Any], ...]) -> dict[str, RuleTexts]:
@@ -281,4 +300,12 @@ def rule_texts(rules: tuple[Mapping[str, Any], ...]) -> dict[str, RuleTexts]:
     }
 
 
-__all__ = ["Resolved", "Schema", "Source", "load_profile", "resolve", "rule_texts", "validate"]
+__all__ = [
+    "Resolved",
+    "Schema",
+    "Source",
+    "load_profile",
+    "resolve",
+    "rule_texts",
+    "validate",
+]

@@ -154,7 +154,16 @@ class Findings:
         if self._kept < self._kept_max and len(rows):
             self._kept += len(rows)
             self._chunks.append(
-                _Chunk(code, severity, rows, field_index, cells, normalised, values, related)
+                _Chunk(
+                    code,
+                    severity,
+                    rows,
+                    field_index,
+                    cells,
+                    normalised,
+                    values,
+                    related,
+                )
             )
 
     def add(self, issue: Issue, *, last: bool = False) -> None:
@@ -170,7 +179,9 @@ class Findings:
             np.array([row], np.int64),
             index,
             None if issue.value is None else pa.array([issue.value], pa.string()),
-            None if issue.normalised is None else pa.array([issue.normalised], pa.string()),
+            None
+            if issue.normalised is None
+            else pa.array([issue.normalised], pa.string()),
             [values],
             [issue.related],
         )
@@ -185,7 +196,9 @@ class Findings:
             self._bad_rows = grown
         self._bad_rows[rows] = True
 
-    def listed(self, limit: int | None, severity: Severity | None = None) -> list[Issue]:
+    def listed(
+        self, limit: int | None, severity: Severity | None = None
+    ) -> list[Issue]:
         """Return the first findings in the order of the report.
 
         Args:
@@ -197,7 +210,9 @@ class Findings:
             return []
         rows = np.concatenate([chunk.rows for chunk in chunks])
         sizes = [len(chunk.rows) for chunk in chunks]
-        fields = np.repeat([c.field if c.field >= 0 else 1 << 20 for c in chunks], sizes)
+        fields = np.repeat(
+            [c.field if c.field >= 0 else 1 << 20 for c in chunks], sizes
+        )
         origin = np.repeat(np.arange(len(chunks)), sizes)
         within = np.concatenate([np.arange(size) for size in sizes])
         order = np.lexsort((origin, fields, rows))[:limit]
@@ -208,7 +223,9 @@ class Findings:
         values = chunk.values[place] if chunk.values is not None else {}
         named = chunk.field != NOWHERE
         value = chunk.cells[place].as_py() if chunk.cells is not None else None
-        checked = chunk.normalised[place].as_py() if chunk.normalised is not None else None
+        checked = (
+            chunk.normalised[place].as_py() if chunk.normalised is not None else None
+        )
         return Issue(
             chunk.code,
             chunk.severity,
@@ -223,8 +240,14 @@ class Findings:
 
     def table(self) -> pa.Table:
         """Return the findings about rows: `row`, `field`, `code`, `severity`, `cell`."""
-        chunks = [c for c in self._chunks if c.field != NOWHERE or c.rows[0] not in (FIRST, LAST)]
-        columns: dict[str, list[pa.Array]] = {n: [] for n in ("row", "field", "code", "severity", "cell")}
+        chunks = [
+            c
+            for c in self._chunks
+            if c.field != NOWHERE or c.rows[0] not in (FIRST, LAST)
+        ]
+        columns: dict[str, list[pa.Array]] = {
+            n: [] for n in ("row", "field", "code", "severity", "cell")
+        }
         for chunk in chunks:
             n = len(chunk.rows)
             columns["row"].append(pa.array(chunk.rows, pa.int64()))
@@ -235,7 +258,12 @@ class Findings:
                 columns[name].append(encoded)
             cells = chunk.cells if chunk.cells is not None else pa.nulls(n, pa.string())
             columns["cell"].append(cells.cast(pa.string()))
-        types = [pa.int64(), pa.int16(), *[pa.dictionary(pa.int32(), pa.string())] * 2, pa.string()]
+        types = [
+            pa.int64(),
+            pa.int16(),
+            *[pa.dictionary(pa.int32(), pa.string())] * 2,
+            pa.string(),
+        ]
         arrays = [
             pa.chunked_array(parts, type_)
             for parts, type_ in zip(columns.values(), types, strict=True)

@@ -47,9 +47,7 @@ class Sentence:
     fix: str
 
 
-_SOURCE = (
-    "unreadable empty format encrypted inflates too-large encoding decode sheet header dialect"
-)
+_SOURCE = "unreadable empty format encrypted inflates too-large encoding decode sheet header dialect"
 _NUMBERS = (
     "ambiguous-separator bad-grouping mixed-separators scientific-notation double-sign"
     " not-a-number too-long percent-sign unit-word float-precision"
@@ -63,9 +61,7 @@ _TYPES = (
     "integer number boolean date datetime time year yearmonth duration string list json"
     " geopoint"
 )
-_VALUES = (
-    "required enum category minimum maximum min-length max-length pattern jsonschema too-long"
-)
+_VALUES = "required enum category minimum maximum min-length max-length pattern jsonschema too-long"
 _WARNINGS = {
     "source-stray-cells",
     "source-hidden",
@@ -94,7 +90,10 @@ def _entries() -> dict[str, str]:
         "source-hidden": "source-error",
         "source-remark": "source-error",
     }
-    types |= {f"schema-{name}": "schema-error" for name in "invalid pattern reference rule".split()}
+    types |= {
+        f"schema-{name}": "schema-error"
+        for name in "invalid pattern reference rule".split()
+    }
     types |= {
         "label-missing": "missing-label",
         "label-extra": "extra-label",
@@ -152,7 +151,8 @@ def _severity(code: str) -> Severity:
 
 
 REGISTRY: dict[str, Code] = {
-    code: Code(code, _severity(code), type_) for code, type_ in sorted(_entries().items())
+    code: Code(code, _severity(code), type_)
+    for code, type_ in sorted(_entries().items())
 }
 RULE = "rule:"  # what the code of a rule begins with
 RULE_TYPE = "row-error"  # frictionless' type of the errors that rules raise
@@ -175,4 +175,13 @@ def sentence(code: str, language: Language) -> Sentence:
     return Sentence(message, fix)
 
 
-__all__ = ["REGISTRY", "RULE", "RULE_TYPE", "Code", "Language", "Sentence", "Severity", "sentence"]
+__all__ = [
+    "REGISTRY",
+    "RULE",
+    "RULE_TYPE",
+    "Code",
+    "Language",
+    "Sentence",
+    "Severity",
+    "sentence",
+]

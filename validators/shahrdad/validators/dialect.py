@@ -6,6 +6,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from shahrdad.datasets.errors import DataError, Reason
@@ -16,7 +17,16 @@ RECORDS_LOOKED_AT = 100
 EQUAL_SHARE_MIN = 0.95
 
 
-def detect(sample: str, *, name: str, one_column: bool = False) -> Dialect:
+Recogniser = Callable[[Sequence[Sequence[str]]], bool]
+
+
+def detect(
+    sample: str,
+    *,
+    name: str,
+    one_column: bool = False,
+    recognised: Recogniser | None = None,
+) -> Dialect:
     """Find the one delimiter that cuts nearly all records into equally many cells.
 
     Args:
@@ -24,12 +34,17 @@ def detect(sample: str, *, name: str, one_column: bool = False) -> Dialect:
         name: What errors call the text.
         one_column: Whether the schema has a single field, so that no delimiter is right
             too.
+        recognised: Tells whether records hold the header of the standard: where two
+            delimiters cut evenly, that of the only such header is right.
 
     Raises:
         DataError: SOURCE_DIALECT, with the candidates.
     """
     widths = {delimiter: _width(sample, delimiter) for delimiter in DELIMITERS}
     found = [delimiter for delimiter, width in widths.items() if width is not None]
+    if len(found) > 1 and recognised is not None:
+        headed = [one for one in found if recognised(_records(sample, one))]
+        found = headed if len(headed) == 1 else found
     if len(found) == 1:
         return Dialect(delimiter=found[0])
     if not found and one_column:
@@ -46,13 +61,17 @@ def detect(sample: str, *, name: str, one_column: bool = False) -> Dialect:
     )
 
 
+def _records(sample: str, delimiter: str) -> list[list[str]]:
+    return read_records(sample, Dialect(delimiter=delimiter), RECORDS_LOOKED_AT)
+
+
 def _width(sample: str, delimiter: str) -> int | None:
     """Return the number of cells that a delimiter gives nearly all records.
 
     A record that the sample cuts off is not looked at, and blank ones say nothing.
     """
     try:
-        records = read_records(sample, Dialect(delimiter=delimiter), RECORDS_LOOKED_AT)
+        records = _records(sample, delimiter)
     except csv.Error:
         return None
     widths = Counter(len(record) for record in records if any(record))

@@ -54,9 +54,13 @@ def shown(value: Any, language: Language) -> str:
             return value.isoformat()
         from shahrdad.datasets.jalali import FIRST_DAY, format_fa  # noqa: PLC0415
 
-        return format_fa(value) if value >= FIRST_DAY else digits(value.isoformat(), "fa")
+        return (
+            format_fa(value) if value >= FIRST_DAY else digits(value.isoformat(), "fa")
+        )
     if isinstance(value, int):
-        return digits(f"{value:,}".replace(",", "٬" if language == "fa" else ","), language)
+        return digits(
+            f"{value:,}".replace(",", "٬" if language == "fa" else ","), language
+        )
     return str(value)
 
 
@@ -107,14 +111,25 @@ class Explainer:
     def _sentence(self, issue: Issue, language: Language) -> str:
         if issue.rule is not None:
             template = self.rules.get(issue.rule, RuleTexts()).of(language)
-            template = template or {"fa": "قاعده {rule} برقرار نیست.", "en": "rule {rule} does not hold."}[language]
+            template = (
+                template
+                or {
+                    "fa": "قاعده {rule} برقرار نیست.",
+                    "en": "rule {rule} does not hold.",
+                }[language]
+            )
         else:
             template = sentence(issue.code, language).message
         return template.format_map(_Blank(self._values(issue, language)))
 
     def _values(self, issue: Issue, language: Language) -> dict[str, str]:
+        given = dict(issue.values)
+        if language == "fa" and "value_fa" in given:
+            given["value"] = given["value_fa"]
         values = {
-            key: shown(value, language) for key, value in issue.values.items() if key != "column"
+            key: shown(value, language)
+            for key, value in given.items()
+            if key != "column"
         }
         column = self.column_title(issue, language)
         if issue.value is not None and (issue.rule is None or "value" not in values):
@@ -137,9 +152,13 @@ class Explainer:
         row = None if issue.row is None else digits(str(issue.row), language)
         column = self.column_title(issue, language)
         if language == "fa":
-            parts = ([f"ردیف {row}"] if row else []) + ([f"ستون «{column}»"] if column else [])
+            parts = ([f"ردیف {row}"] if row else []) + (
+                [f"ستون «{column}»"] if column else []
+            )
             return "، ".join(parts) + ": " if parts else ""
-        parts = ([f"row {row}"] if row else []) + ([f'column "{column}"'] if column else [])
+        parts = ([f"row {row}"] if row else []) + (
+            [f'column "{column}"'] if column else []
+        )
         text = ", ".join(parts)
         return text[:1].upper() + text[1:] + ": " if parts else ""
 
@@ -176,7 +195,9 @@ def expected_of(code: str, field_plan: FieldPlan, language: Language) -> str | N
         "value-pattern": field_plan.pattern,
         "type-list": field_plan.item_type,
         "type-string": field_plan.format,
-        "type-json": {"object": "JSON object", "array": "JSON array"}.get(field_plan.type, "GeoJSON"),
+        "type-json": {"object": "JSON object", "array": "JSON array"}.get(
+            field_plan.type, "GeoJSON"
+        ),
     }
     if code in simple:
         value = simple[code]
@@ -188,7 +209,9 @@ def expected_of(code: str, field_plan: FieldPlan, language: Language) -> str | N
     if code == "type-boolean":
         return ", ".join([field_plan.true_values[0], field_plan.false_values[0]])
     if code == "type-date":
-        return _TYPE_FORMS["date"] if field_plan.format == "default" else field_plan.format
+        return (
+            _TYPE_FORMS["date"] if field_plan.format == "default" else field_plan.format
+        )
     return None
 
 
@@ -223,4 +246,12 @@ def _choices(field_plan: FieldPlan, language: Language) -> str | None:
     return mark.join(named[:CHOICES_MAX]) + more
 
 
-__all__ = ["Explainer", "RuleTexts", "column_letters", "digits", "expected_of", "isolated", "shown"]
+__all__ = [
+    "Explainer",
+    "RuleTexts",
+    "column_letters",
+    "digits",
+    "expected_of",
+    "isolated",
+    "shown",
+]

@@ -55,7 +55,8 @@ def read_reference(path: Path, family: str, plan: Plan) -> pa.Table:
     columns: dict[str, pa.Array] = {}
     for place, label in enumerate(labels):
         cells = pa.array(
-            [row[place] if place < len(row) else None for row in records[1:]], pa.string()
+            [row[place] if place < len(row) else None for row in records[1:]],
+            pa.string(),
         )
         known = schema.field(label) if schema is not None else None
         field = FieldPlan(label) if known is None else known

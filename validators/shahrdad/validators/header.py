@@ -126,8 +126,22 @@ def find(
             if best is None or share * len(labels) > best.share * len(best.labels) + 0.5:
                 best = Header(tuple(numbers_), labels, numbers_[-1], share)
         if best is not None:
-            return _with_names_below(rows, best, fields)
+            return _with_names_below(rows, _without_titles(rows, best, fields, merged), fields)
     return None
+
+
+def _without_titles(
+    rows: Sequence[Row], header: Header, fields: Sequence[Field], merged: Merged
+) -> Header:
+    """Drop upper rows without which as many labels name a field: they are titles."""
+    while len(header.rows) > 1:
+        numbers_ = header.rows[1:]
+        labels = join(rows, numbers_, merged)
+        share, named = share_of(labels, fields)
+        if named < CELLS_MIN or share < header.share:
+            return header
+        header = Header(numbers_, labels, header.last, share)
+    return header
 
 
 def _is_text(row: Row) -> bool:

@@ -131,7 +131,9 @@ class Judge:
         self._fields = {f.name: f for f in plan.fields}
         self._places = {name: place for place, name in enumerate(table.names)}
         self._present = [f for f in plan.fields if f.name in self._places]
-        self._readers = {f.name: ColumnReader(f, kernels=kernels) for f in self._present}
+        self._readers = {
+            f.name: ColumnReader(f, kernels=kernels) for f in self._present
+        }
         self._kept = [name for name in table.names if name not in self._fields]
         self._blank: list[int] = []  # blank rows that may be the table's end
         self._seen = 0
@@ -145,9 +147,7 @@ class Judge:
         )
 
     def _uniqueness(self) -> list[Uniqueness]:
-        keys = [
-            Uniqueness((f.name,), "key-unique") for f in self._present if f.unique
-        ]
+        keys = [Uniqueness((f.name,), "key-unique") for f in self._present if f.unique]
         keys += [Uniqueness(names, "key-unique") for names in self.plan.unique_keys]
         if self.plan.primary_key:
             keys.append(Uniqueness(self.plan.primary_key, "key-primary"))
@@ -195,12 +195,19 @@ class Judge:
                     values = {"value": target, "expected": why}
                     self.findings.add(Issue("schema-reference", "error", values=values))
                     continue
-                columns = [table.column(n).combine_chunks() for n in reference["fields"]]
+                columns = [
+                    table.column(n).combine_chunks() for n in reference["fields"]
+                ]
             else:
-                values = {"value": target, "expected": "it was not given; its key is not judged"}
+                values = {
+                    "value": target,
+                    "expected": "it was not given; its key is not judged",
+                }
                 self.findings.add(Issue("schema-reference", "warning", values=values))
                 continue
-            keys.append(ForeignKey(names, target or self.plan.name, columns, self._seed))
+            keys.append(
+                ForeignKey(names, target or self.plan.name, columns, self._seed)
+            )
         return keys
 
     def _own_columns(self, names: Sequence[str]) -> list[pa.Array]:
@@ -224,7 +231,9 @@ class Judge:
             )
 
     def _reported(self, name: str) -> bool:
-        return any(f.code == "label-missing" and f.column == name for f in self.table.findings)
+        return any(
+            f.code == "label-missing" and f.column == name for f in self.table.findings
+        )
 
     def _tick(self, stage: str, *, always: bool = False) -> None:
         size = self.table.source.bytes
@@ -300,7 +309,9 @@ class Judge:
             masks[name] = np.zeros(batch.rows_count, bool)
             masks[name][indices] = True
             rows = batch.rows[np.array(sorted(indices))]
-            self.findings.add_cells("cell-missing", "error", rows, self._places[name], None)
+            self.findings.add_cells(
+                "cell-missing", "error", rows, self._places[name], None
+            )
         return masks
 
     def _blank_rows(self, batch: TextBatch, missing: list[Mask | None]) -> Mask | None:
@@ -332,7 +343,9 @@ class Judge:
     def _end_blank_rows(self) -> None:
         if self._blank:
             self.findings.add(
-                Issue("row-blank-trailing", "warning", values={"value": len(self._blank)}),
+                Issue(
+                    "row-blank-trailing", "warning", values={"value": len(self._blank)}
+                ),
                 last=True,
             )
 
@@ -386,7 +399,9 @@ class Judge:
             if number:
                 chosen = np.flatnonzero(verdicts == number)
                 for code in codes[number]:
-                    self._add_cells(code, "error", batch, checked, self._places[f.name], chosen)
+                    self._add_cells(
+                        code, "error", batch, checked, self._places[f.name], chosen
+                    )
 
     def _add_cells(
         self,
@@ -412,7 +427,9 @@ class Judge:
     ) -> Frame:
         count = batch.rows_count
         typed = {
-            f.name: values.get(f.name) if f.name in values else pa.nulls(count, arrow_type(f))
+            f.name: values.get(f.name)
+            if f.name in values
+            else pa.nulls(count, arrow_type(f))
             for f in self.plan.fields
         }
         for name in self._kept:
@@ -457,14 +474,20 @@ class Judge:
             rows = frame.rows[lacking]
             self.judged.key_violations += len(rows)
             values = [{"expected": name}] * len(rows)
-            self.findings.add_cells("key-null", "error", rows, self._places[name], None, values=values)
+            self.findings.add_cells(
+                "key-null", "error", rows, self._places[name], None, values=values
+            )
 
     def _look_up(self, key: ForeignKey, frame: Frame) -> None:
         absent = np.flatnonzero(key.absent(frame.values, frame.invalid))
         if not len(absent):
             return
-        parts = [frame.raw[name].take(pa.array(absent)).to_pylist() for name in key.names]
-        texts = [" / ".join(part or "" for part in row) for row in zip(*parts, strict=True)]
+        parts = [
+            frame.raw[name].take(pa.array(absent)).to_pylist() for name in key.names
+        ]
+        texts = [
+            " / ".join(part or "" for part in row) for row in zip(*parts, strict=True)
+        ]
         self.findings.add_cells(
             "key-foreign",
             "error",
@@ -477,7 +500,10 @@ class Judge:
     def _emit(self, frame: Frame) -> None:
         if not self._sinks or (self.findings.errors and not self._quarantine):
             return
-        arrays = [frame.values[name].cast(self.schema.field(name).type) for name in self.schema.names]
+        arrays = [
+            frame.values[name].cast(self.schema.field(name).type)
+            for name in self.schema.names
+        ]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
         if self.findings.errors:
             batch = batch.filter(mask_array(~self.findings.bad(frame.rows)))
@@ -503,7 +529,9 @@ class Judge:
         if key.code == "key-primary":
             self.judged.key_violations += len(rows)
         cells = pa.array(texts, pa.string())
-        self.findings.add_cells(key.code, "error", rows, place, cells, values=earlier, related=related)
+        self.findings.add_cells(
+            key.code, "error", rows, place, cells, values=earlier, related=related
+        )
 
     def _key_values(
         self, names: Iterable[str], wanted: npt.NDArray[np.int64]

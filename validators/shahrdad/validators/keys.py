@@ -46,11 +46,15 @@ def hash_texts(cells: pa.StringArray, seed: int) -> Hashes:
     for step in range(0, longest, 8):
         if step:
             active = active[sizes[active] > step]
-        word = np.ascontiguousarray(windows[starts[active] + step]).view(np.uint64)[:, 0]
+        word = np.ascontiguousarray(windows[starts[active] + step]).view(np.uint64)[
+            :, 0
+        ]
         left = sizes[active] - step
         short = left < 8
         if short.any():
-            kept = np.uint64(0xFFFFFFFFFFFFFFFF) >> ((8 - left[short]) * 8).astype(np.uint64)
+            kept = np.uint64(0xFFFFFFFFFFFFFFFF) >> ((8 - left[short]) * 8).astype(
+                np.uint64
+            )
             word[short] &= kept
         with np.errstate(over="ignore"):
             state[active] = mix(state[active] ^ (word * _MIX), seed)
@@ -63,18 +67,24 @@ def hash_values(values: pa.Array, seed: int) -> Hashes:
     if pa.types.is_string(type_):
         hashes = hash_texts(values, seed)
     elif pa.types.is_list(type_):
-        hashes = hash_texts(pa.array([repr(v) for v in values.to_pylist()], pa.string()), seed)
+        hashes = hash_texts(
+            pa.array([repr(v) for v in values.to_pylist()], pa.string()), seed
+        )
     else:
         hashes = mix(_bits(values), seed)
     if values.null_count:
-        hashes[~as_mask(values.is_valid())] = mix(np.array([0], np.uint64), seed ^ 0x5A5A)[0]
+        hashes[~as_mask(values.is_valid())] = mix(
+            np.array([0], np.uint64), seed ^ 0x5A5A
+        )[0]
     return hashes
 
 
 def _bits(values: pa.Array) -> Hashes:
     """Return typed values as 64-bit patterns in which equal values are equal."""
     if pa.types.is_floating(values.type):
-        floats = values.fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0  # -0.0 is 0.0
+        floats = (
+            values.fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0
+        )  # -0.0 is 0.0
         return np.ascontiguousarray(floats).view(np.uint64)
     if pa.types.is_boolean(values.type):
         return as_mask(values).astype(np.uint64)
@@ -142,7 +152,9 @@ class KeySet:
             self._spill()
         groups: list[npt.NDArray[np.int64]] = []
         for part in range(PARTITIONS):
-            pair = np.fromfile(Path(self._folder.name) / f"{part:02}", np.uint64).reshape(-1, 2)
+            pair = np.fromfile(
+                Path(self._folder.name) / f"{part:02}", np.uint64
+            ).reshape(-1, 2)
             groups += _repeated(pair[:, 0].copy(), pair[:, 1].astype(np.int64))
         self.close()
         return sorted(groups, key=lambda group: int(group[0]))
@@ -154,7 +166,9 @@ class KeySet:
             self._folder = None
 
 
-def _repeated(hashes: Hashes, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+def _repeated(
+    hashes: Hashes, rows: npt.NDArray[np.int64]
+) -> list[npt.NDArray[np.int64]]:
     """Return the rows of each hash that occurs more than once."""
     ordered = np.sort(hashes)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]

@@ -1,7 +1,7 @@
 """From a source to a judged report: opens the table, sets up rules, runs the pass."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -102,6 +102,8 @@ class Opening:
             for name, origin in zip(table.names, table.origins, strict=True)
         }
         _describe(report, table, findings)
+        declared = {**table.declared, **context.declared}
+        context = replace(context, declared=declared)
         facts = RuleContext(context, refs, plan, table.settings, table.audit)
         book = RuleBook(self.resolved.rules, plan, facts, findings, table.names)
         report.explainer = Explainer(
@@ -135,7 +137,9 @@ class Opening:
         return report
 
 
-def _references(plan: Plan, facts: RuleContext, findings: Findings) -> dict[str, pa.Table]:
+def _references(
+    plan: Plan, facts: RuleContext, findings: Findings
+) -> dict[str, pa.Table]:
     """Return the tables that foreign keys refer to, as far as they were given."""
     tables: dict[str, pa.Table] = {}
     for key in plan.foreign_keys:
@@ -164,6 +168,12 @@ def _describe(report: Report, table: TextTable, findings: Findings) -> None:
     report.place = table.source.name or "<memory>"
     report.sha256 = table.source.sha256
     report.size = table.source.bytes
+    used = {
+        "money_unit": table.settings.money_unit,
+        "calendar": table.settings.calendar,
+    }
+    if report.profile is not None or table.settings.money_unit is not None:
+        report.profile = {**(report.profile or {}), **used}
 
 
 def _add_findings(table: TextTable, findings: Findings) -> None:

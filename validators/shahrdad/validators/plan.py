@@ -130,13 +130,16 @@ def canonical_sha256(value: Any) -> str:
 
 def _names(value: Any) -> tuple[str, ...]:
     """Return the field names of a key: a string, or a list of strings."""
-    return (value,) if isinstance(value, str) else tuple(str(name) for name in value or ())
+    return (
+        (value,) if isinstance(value, str) else tuple(str(name) for name in value or ())
+    )
 
 
 def _missing(value: Any) -> tuple[str, ...]:
     """Return missing values, which may be texts or objects with `value` and `label`."""
     return tuple(
-        str(entry["value"]) if isinstance(entry, Mapping) else str(entry) for entry in value
+        str(entry["value"]) if isinstance(entry, Mapping) else str(entry)
+        for entry in value
     )
 
 
@@ -174,7 +177,9 @@ class _Planner:
         self.descriptor = descriptor
         self.faults: list[Fault] = []
 
-    def fault(self, value: str, code: str = "schema-invalid", expected: str = "") -> None:
+    def fault(
+        self, value: str, code: str = "schema-invalid", expected: str = ""
+    ) -> None:
         self.faults.append(Fault(code, value, expected))
 
     def plan(self) -> Plan:
@@ -193,7 +198,9 @@ class _Planner:
             self.fault(f"field {name} is declared twice")
         primary = _names(source.get("primaryKey"))
         unique = tuple(_names(key) for key in source.get("uniqueKeys") or ())
-        foreign = tuple(self.foreign_key(key) for key in source.get("foreignKeys") or ())
+        foreign = tuple(
+            self.foreign_key(key) for key in source.get("foreignKeys") or ()
+        )
         keys = [*primary, *(n for key in unique for n in key)]
         keys += [n for key in foreign for n in key["fields"]]
         for name in sorted(set(keys) - set(names)):
@@ -273,20 +280,27 @@ class _Planner:
         true = tuple(str(text) for text in entry.get("trueValues", TRUE_VALUES))
         false = tuple(str(text) for text in entry.get("falseValues", FALSE_VALUES))
         if type_ == "boolean" and set(true) & set(false):
-            self.fault(f"{name}: {sorted(set(true) & set(false))[0]} is both true and false")
+            self.fault(
+                f"{name}: {sorted(set(true) & set(false))[0]} is both true and false"
+            )
         return true, false
 
     def choices(
         self, name: str, constraints: Mapping[str, Any], entry: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
-        enum = tuple(constraints["enum"]) if constraints.get("enum") is not None else None
+        enum = (
+            tuple(constraints["enum"]) if constraints.get("enum") is not None else None
+        )
         given = entry.get("categories")
         if given is None:
             return enum, None
         categories = tuple(
-            choice["value"] if isinstance(choice, Mapping) else choice for choice in given
+            choice["value"] if isinstance(choice, Mapping) else choice
+            for choice in given
         )
-        if enum is not None and not {str(v) for v in enum} <= {str(v) for v in categories}:
+        if enum is not None and not {str(v) for v in enum} <= {
+            str(v) for v in categories
+        }:
             self.fault(f"{name}: enum is not a subset of categories")
         return enum, categories
 

@@ -170,7 +170,7 @@ def _invalid(place: str, detail: object) -> DataError:
 
 def _read(given: Mapping[str, Any]) -> Profile:
     """Read and check every member."""
-    source = given.get("source") or {}
+    source = {} if given.get("source") is None else given["source"]
     if not isinstance(source, Mapping):
         raise _invalid("source", source)
     columns = given.get("columns") or ()

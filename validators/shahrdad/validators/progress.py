@@ -53,7 +53,9 @@ OnProgress = Callable[[Progress], None]
 class Ticker:
     """Reports progress at most ten times a second, and raises when cancelled."""
 
-    def __init__(self, on_progress: OnProgress | None, cancel: CancelToken | None) -> None:
+    def __init__(
+        self, on_progress: OnProgress | None, cancel: CancelToken | None
+    ) -> None:
         self._on_progress = on_progress
         self._cancel = cancel
         self._last = 0.0

@@ -36,7 +36,11 @@ GEOJSON_TYPES = frozenset(
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([Ee][+-]?[0-9]+)?")
-_SPECIAL = {"NaN": Decimal("NaN"), "INF": Decimal("Infinity"), "-INF": Decimal("-Infinity")}
+_SPECIAL = {
+    "NaN": Decimal("NaN"),
+    "INF": Decimal("Infinity"),
+    "-INF": Decimal("-Infinity"),
+}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}")
 _DATETIME = re.compile(
@@ -190,7 +194,9 @@ def _number(field: FieldPlan) -> Caster:
 
 
 def _boolean(field: FieldPlan) -> Caster:
-    values = dict.fromkeys(field.true_values, True) | dict.fromkeys(field.false_values, False)
+    values = dict.fromkeys(field.true_values, True) | dict.fromkeys(
+        field.false_values, False
+    )
 
     def cast(text: str) -> bool:
         if text not in values:
@@ -248,7 +254,9 @@ def _datetime(field: FieldPlan) -> Caster:
         day = _day(found[1], "%Y-%m-%d", "type-datetime")
         clock = _clock(found[2], "type-datetime")
         micro = int((found[3] or ".0")[1:7].ljust(6, "0"))
-        value = datetime.combine(day, clock.replace(microsecond=micro), _offset(found[4]))
+        value = datetime.combine(
+            day, clock.replace(microsecond=micro), _offset(found[4])
+        )
         try:
             return value.astimezone(UTC)
         except OverflowError:
@@ -309,7 +317,9 @@ def _string(field: FieldPlan) -> Caster:
 
 def _list(field: FieldPlan) -> Caster:
     item = caster(
-        FieldPlan(field.name, field.item_type, kind=field.kind) if field.item_type else field
+        FieldPlan(field.name, field.item_type, kind=field.kind)
+        if field.item_type
+        else field
     )
 
     def cast(text: str) -> list[Any]:
@@ -415,7 +425,9 @@ def constraint_value(field: FieldPlan, given: Any, cast: Caster | None = None) -
     try:
         return (cast or caster(field))(str(given))
     except _WrongError:
-        raise ValueError(f"{field.name}: {given!r} is not of type {field.type}") from None
+        raise ValueError(
+            f"{field.name}: {given!r} is not of type {field.type}"
+        ) from None
 
 
 def _bound_checks(field: FieldPlan, cast: Caster) -> list[Check]:
@@ -436,7 +448,9 @@ def _bound_checks(field: FieldPlan, cast: Caster) -> list[Check]:
             holds: Callable[[Any, Any], bool] = holds,
         ) -> bool:
             # NaN is on no side of a bound.
-            return value == value and holds(_measure(field, value), _measure(field, bound))
+            return value == value and holds(
+                _measure(field, value), _measure(field, bound)
+            )
 
         checks.append((code, check))
     return checks
@@ -455,7 +469,9 @@ def _measure(field: FieldPlan, value: Any) -> Any:
     assert found is not None
     parts = [Decimal((found[group] or "0X")[:-1]) for group in (1, 2, 3, 5, 6, 7)]
     spans = (31_556_952, 2_629_746, 86_400, 3_600, 60, 1)
-    total = sum((part * span for part, span in zip(parts, spans, strict=True)), Decimal(0))
+    total = sum(
+        (part * span for part, span in zip(parts, spans, strict=True)), Decimal(0)
+    )
     return -total if value.startswith("-") else total
 
 

@@ -263,7 +263,9 @@ class Report:
 
     def to_json(self, *, stored: bool = False) -> str:
         """Return the report as canonical JSON text: keys sorted, UTF-8 letters as they are."""
-        return json.dumps(self.to_dict(stored=stored), ensure_ascii=False, sort_keys=True, indent=1)
+        return json.dumps(
+            self.to_dict(stored=stored), ensure_ascii=False, sort_keys=True, indent=1
+        )
 
     def to_text(self, language: Language = "fa", limit: int = 20) -> str:
         """Return the report for a terminal."""

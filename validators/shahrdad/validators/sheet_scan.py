@@ -113,7 +113,7 @@ def scan_workbook(source: Source, limits: Limits = DEFAULT) -> WorkbookFacts:
         for info in archive.infolist():
             most = limits.workbook_member_bytes_max
             if info.filename == SHARED_STRINGS:
-                most = limits.shared_strings_bytes_max
+                most = min(most, limits.shared_strings_bytes_max)
             most = min(most, limits.workbook_bytes_max - total)
             kept = info.filename in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
             if kept:

@@ -11,7 +11,7 @@ goes to a reader that stops where the table ends.
 import datetime
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from shahrdad.datasets.errors import DataError, Reason
-from shahrdad.validators import sheet_scan
+from shahrdad.validators import biff_scan, sheet_scan
 from shahrdad.validators.container import Content, Inflating
 from shahrdad.validators.limits import DEFAULT, Limits
 from shahrdad.validators.sheet_scan import SheetFacts, WorkbookFacts
@@ -94,7 +94,10 @@ def open_workbook(source: Source, content: Content, limits: Limits = DEFAULT) ->
     if content.format == "ods":
         _check_ods(source, limits)
     names, visible = _list_sheets(source)
-    return Workbook(names, visible, lambda name: _read_other(source, name, limits))
+    errors = biff_scan.error_cells(source) if content.format == "xls" else {}
+    return Workbook(
+        names, visible, lambda name: _read_other(source, name, errors.get(names.index(name), {}), limits)
+    )
 
 
 def _unreadable(source: Source, error: BaseException) -> DataError:
@@ -169,8 +172,14 @@ def _too_large(source: Source, found: int, unit: str, found_max: int) -> DataErr
     )
 
 
-def _read_other(source: Source, name: str, limits: Limits) -> Sheet:
-    return Sheet(name, _calamine_rows(source, name, limits))
+def _read_other(
+    source: Source, name: str, errors: Mapping[tuple[int, int], str], limits: Limits
+) -> Sheet:
+    """Read a sheet of an XLS or ODS, with its error cells put back."""
+    sheet = Sheet(name, _calamine_rows(source, name, limits))
+    for (row, column), text in errors.items():
+        _put(sheet.rows, row, column, ErrorCell(text))
+    return sheet
 
 
 def _calamine_rows(source: Source, name: str, limits: Limits) -> Values:
@@ -182,6 +191,9 @@ def _calamine_rows(source: Source, name: str, limits: Limits) -> Values:
         if area > limits.sheet_cells_max:
             raise _too_large(source, area, "cells", limits.sheet_cells_max)
         rows: Values = list(sheet.iter_rows())
+        # Its rows begin at row 1, but its columns where the first value stands.
+        if sheet.start is not None and sheet.start[1] > 0:
+            rows = [[""] * sheet.start[1] + row for row in rows]
         while rows and not any(_is_filled(value) for value in rows[-1]):
             rows.pop()
         return rows
@@ -213,7 +225,7 @@ def _read_sparse(source: Source, name: str, facts: SheetFacts, limits: Limits) -
                     area = facts.rows * facts.columns
                     raise _too_large(source, area, "cells", limits.sheet_cells_max)
             workbook.close()
-        except (KeyError, ValueError, TypeError, zipfile.BadZipFile, expat.ExpatError) as error:
+        except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
             raise _unreadable(source, error) from error
     read = sum(_is_filled(value) for row in rows for value in row)
     while rows and not any(_is_filled(value) for value in rows[-1]):
@@ -370,7 +382,9 @@ def _number_text(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     if value.is_integer():
-        return str(int(value)) if abs(value) < INTEGRAL_MAX else format(Decimal(repr(value)), "f")
+        if abs(value) < INTEGRAL_MAX:
+            return str(int(value))
+        return format(Decimal(repr(value)).to_integral_value(), "f")
     text = repr(value)
     if sum(map(str.isdigit, text.partition("e")[0].lstrip("-0."))) > EXACT_DIGITS:
         text = f"{value:.{EXACT_DIGITS}g}"

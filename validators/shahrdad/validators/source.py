@@ -12,6 +12,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,4 +152,10 @@ def _rewinding(stream: BinaryIO, limits: Limits, name: str) -> Callable[[], Bina
         size += len(block)
         check_size(size, limits, name)
         shutil.copyfileobj(io.BytesIO(block), copy)
-    return lambda: cast(BinaryIO, io.BufferedReader(_Unclosed(copy, 0)))
+
+    def opened() -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(_Unclosed(copy, 0)))
+
+    # The copy lives as long as someone can open it.
+    weakref.finalize(opened, copy.close)
+    return opened

@@ -21,13 +21,16 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from shahrdad.validators.tokenize import Dialect
+
+if TYPE_CHECKING:
+    from shahrdad.validators.questions import Questions
 
 Severity = Literal["error", "warning", "info"]
 
@@ -210,7 +213,8 @@ class TextTable:
         audit: Counts what the mapping and the normalisation change.
         batches: The rows; iterating reads the file.
         findings: What opening found; reading appends what it finds at the end.
-        signature: The labels in key form, by which a profile is recognised again.
+        questions: What is certain, proposed or must be asked about the columns.
+        declared: Figures that the city has announced, by name, as people say them.
     """
 
     labels: tuple[str, ...]
@@ -221,7 +225,8 @@ class TextTable:
     audit: "Audit"
     batches: Iterator[TextBatch]
     findings: list[Finding] = field(default_factory=list)
-    signature: tuple[str, ...] = ()
+    questions: "Questions | None" = None
+    declared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,9 @@ class RowTooLongError(ValueError):
         self.row_bytes_max = row_bytes_max
 
 
-def read_records(text: str, dialect: Dialect, limit: int | None = None) -> list[list[str]]:
+def read_records(
+    text: str, dialect: Dialect, limit: int | None = None
+) -> list[list[str]]:
     """Cut a text as `csv.reader` does; for headers and samples.
 
     Args:
@@ -151,19 +153,25 @@ def tokenize(
         csv.Error: `csv.reader` refuses the text.
     """
     if exact or not dialect.arrow:
-        yield from _cut_with_reader(opened(), dialect, width, skip)
+        with opened() as stream:
+            yield from _cut_with_reader(stream, dialect, width, skip)
         return
     emitted = 0
     while True:
         try:
-            for batch in _cut_with_arrow(opened(), dialect, width, skip, block_bytes):
-                start = batch.first_row - skip - 1
-                if start + batch.rows <= emitted:
-                    continue
-                # After a restart the blocks end elsewhere: what was given is cut off.
-                kept = _without_first(batch, emitted - start) if start < emitted else batch
-                emitted = start + batch.rows
-                yield kept
+            with opened() as stream:
+                for batch in _cut_with_arrow(stream, dialect, width, skip, block_bytes):
+                    start = batch.first_row - skip - 1
+                    if start + batch.rows <= emitted:
+                        continue
+                    # After a restart the blocks end elsewhere: what was given is cut off.
+                    kept = (
+                        _without_first(batch, emitted - start)
+                        if start < emitted
+                        else batch
+                    )
+                    emitted = start + batch.rows
+                    yield kept
         except pa.ArrowInvalid as error:
             if "straddl" not in str(error):
                 raise
@@ -218,7 +226,8 @@ def _cut_with_arrow(
                 invalid_row_handler=keep,
             ),
             arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
             ),
         )
     except pa.ArrowInvalid as error:
@@ -271,7 +280,8 @@ def _merge(
 def _column_of(records: list[list[str]], number: int) -> pa.StringArray:
     """Return one column of some records; null where a record is too short."""
     return pa.array(
-        [record[number] if number < len(record) else None for record in records], pa.string()
+        [record[number] if number < len(record) else None for record in records],
+        pa.string(),
     )
 
 
@@ -290,16 +300,19 @@ def _cut_with_reader(
     records: list[list[str]] = []
     first = skip + 1
     reader = csv.reader(lines, **dialect.reader_options())
-    for number, record in enumerate(reader, start=1):
-        if number <= skip:
-            continue
-        records.append(record)
-        if len(records) == READER_ROWS:
+    try:
+        for number, record in enumerate(reader, start=1):
+            if number <= skip:
+                continue
+            records.append(record)
+            if len(records) == READER_ROWS:
+                yield _from_records(first, records, width)
+                first += len(records)
+                records = []
+        if records:
             yield _from_records(first, records, width)
-            first += len(records)
-            records = []
-    if records:
-        yield _from_records(first, records, width)
+    finally:
+        lines.detach()
 
 
 def _from_records(first: int, records: list[list[str]], width: int) -> TokenBatch:
@@ -309,4 +322,6 @@ def _from_records(first: int, records: list[list[str]], width: int) -> TokenBatc
         for index, record in enumerate(records)
         if len(record) != width
     )
-    return TokenBatch(first, [_column_of(records, number) for number in range(width)], ragged)
+    return TokenBatch(
+        first, [_column_of(records, number) for number in range(width)], ragged
+    )

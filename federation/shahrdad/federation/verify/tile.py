@@ -5,8 +5,8 @@ A mirror is a tree of files with computed names (federation 4.7; C2SP tlog-tiles
 >>> from shahrdad.federation.verify.tile import MirrorPath, tile_number
 >>> tile_number(1234067)
 'x001/x234/067'
->>> str(MirrorPath.tile("a.example/catalog", 0, 273, 112))[-20:]
-'/tile/0/273.p/112'[-20:]
+>>> str(MirrorPath.tile("a.example/catalog", 0, 273, 112)).partition("/tile")[2]
+'/0/273.p/112'
 """
 
 import builtins

@@ -25,12 +25,13 @@ def example(
         name: The file's name, without its ending.
         output: The folder to write it to.
     """
-    from shahrdad.node.example_files import examples, find_example
+    from shahrdad.datasets.demo_set import demo_datasets
+    from shahrdad.node.example_files import find_example
 
     if city is None or name is None:
         rows = [
-            (item.city, item.name, item.family, item.description.title_en)
-            for item in examples()
+            (item.published_by, item.path.stem, item.family, item.title_en)
+            for item in demo_datasets()
         ]
         if common.json:
             print_json(
@@ -47,6 +48,6 @@ def example(
     shutil.copyfile(found.path, target)
     common.say(f"{target} نوشته شد.", f"{target} is written.")
     common.next_step(
-        f"shahrdad publish {target} --example {found.city}/{found.name}",
-        f"shahrdad publish {target} --example {found.city}/{found.name}",
+        f"shahrdad publish {target} --example {city}/{name}",
+        f"shahrdad publish {target} --example {city}/{name}",
     )

@@ -2,12 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.node.console import Common, print_json
+
+if TYPE_CHECKING:
+    from shahrdad.datasets.codelists import City
+
+Approval = Literal["four-eyes", "single"]
 
 
 def init(
@@ -18,7 +23,7 @@ def init(
     origin: str | None = None,
     http_port: int = 8080,
     grpc_port: int = 50051,
-    approval: Literal["four-eyes", "single"] | None = None,
+    approval: Approval | None = None,
     no_input: Annotated[bool, Parameter(negative="")] = False,
     common: Common = Common(),  # noqa: B008
 ) -> None:
@@ -37,7 +42,6 @@ def init(
         approval: single, or four-eyes (needs accounts).
         no_input: Never ask; take defaults or refuse.
     """
-    from shahrdad.datasets.standards import cities
     from shahrdad.node.city import create_node
     from shahrdad.node.config import (
         Config,
@@ -49,58 +53,39 @@ def init(
     )
     from shahrdad.node.config_file import render
 
-    ask = not no_input and sys.stdin.isatty()
     file = folder / "shahrdad.toml"
     if file.exists():
         raise ConflictError(Reason.NODE_EXISTS, path=str(file))
-    known = {found.slug: found for found in cities()}
-    if city is None and ask:
-        common.say("شهرها: " + "، ".join(known), "Cities: " + ", ".join(known))
-        city = _ask(common, "شهر شما؟", "Your city?", "")
-    if city not in known:
-        raise RequestError(
-            Reason.CITY_NOT_LISTED, city=city or "", cities=", ".join(sorted(known))
-        )
-    facts = known[city]
-    default_url = f"http://127.0.0.1:{http_port}"
-    if public_url is None:
-        public_url = (
-            _ask(common, "نشانی عمومی؟", "Public address?", default_url)
-            if ask
-            else default_url
-        )
-    if origin is None:
-        default = f"{city}.example/catalog"
-        origin = (
-            _ask(common, "نام دفتر (میزبان/مسیر)؟", "Name of the log?", default)
-            if ask
-            else default
-        )
-    if approval is None:
-        answer = (
-            _ask(common, "تأیید تک‌نفره؟ (y/n)", "One person approves? (y/n)", "y")
-            if ask
-            else "n"
-        )
-        approval = "single" if answer.lower().startswith("y") else "four-eyes"
-    folder.mkdir(parents=True, exist_ok=True)
+    ask = _Asker(common, not no_input and sys.stdin.isatty())
+    facts = ask.city(city)
+    url = f"http://127.0.0.1:{http_port}"
     config = Config(
         node=NodeSection(
-            city=city,
+            city=facts.slug,
             city_code=facts.code,
             name_fa=facts.name_fa,
             name_en=facts.name_en,
-            public_url=public_url,
+            public_url=public_url or ask.text("نشانی عمومی؟", "Public address?", url),
         ),
         http=HttpSection(port=http_port),
         grpc=GrpcSection(port=grpc_port),
-        publish=PublishSection(approval=approval),
-        federation=FederationSection(origin=origin),
+        publish=PublishSection(approval=approval or ask.approval()),
+        federation=FederationSection(
+            origin=origin
+            or ask.text(
+                "نام دفتر (میزبان/مسیر)؟",
+                "Name of the log (host/path)?",
+                f"{facts.slug}.example/catalog",
+            )
+        ),
     )
+    folder.mkdir(parents=True, exist_ok=True)
     file.write_text(render(config), "utf-8")
     vkey = create_node(file)
     if common.json:
-        print_json({"config": str(file), "origin": origin, "vkey": vkey})
+        print_json(
+            {"config": str(file), "origin": config.federation.origin, "vkey": vkey}
+        )
         return
     common.say(
         f"گرهٔ {facts.name_fa} در {folder.absolute()} آماده است. کلید عمومی:\n{vkey}",
@@ -112,9 +97,43 @@ def init(
     )
 
 
-def _ask(common: Common, fa: str, en: str, default: str) -> str:
-    """Ask on the terminal; an empty answer is the default."""
-    shown = f" [{default}]" if default else ""
-    sys.stderr.write(common.text(fa, en) + shown + " ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip() or default
+class _Asker:
+    """Asks on the terminal, or takes the defaults where nobody can be asked."""
+
+    def __init__(self, common: Common, ask: bool) -> None:
+        self._common = common
+        self._ask = ask
+
+    def text(self, fa: str, en: str, default: str) -> str:
+        """Return an answer; an empty one is the default."""
+        if not self._ask:
+            return default
+        shown = f" [{default}]" if default else ""
+        sys.stderr.write(self._common.text(fa, en) + shown + " ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip() or default
+
+    def city(self, slug: str | None) -> "City":
+        """Return the facts of the city that was named, or is named now.
+
+        Raises:
+            RequestError: CITY_NOT_LISTED.
+        """
+        from shahrdad.datasets.codelists import cities
+
+        known = {city.slug: city for city in cities()}
+        if slug is None:
+            self._common.say(
+                "شهرها: " + "، ".join(known), "Cities: " + ", ".join(known)
+            )
+            slug = self.text("شهر شما؟", "Your city?", "")
+        if slug not in known:
+            raise RequestError(
+                Reason.CITY_NOT_LISTED, city=slug, cities=", ".join(sorted(known))
+            )
+        return known[slug]
+
+    def approval(self) -> Approval:
+        """Return who approves; four eyes where nobody can be asked."""
+        answer = self.text("تأیید تک‌نفره؟ (y/n)", "Does one person approve? (y/n)", "n")
+        return "single" if answer.lower().startswith("y") else "four-eyes"

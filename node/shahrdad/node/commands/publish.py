@@ -80,6 +80,7 @@ def publish(
     """
     from shahrdad.node.city import open_node
     from shahrdad.node.example_files import find_example
+    from shahrdad.node.example_files import handed as handed_example
     from shahrdad.node.handing import handed_of
     from shahrdad.node.publish import publish as publish_file
 
@@ -87,7 +88,7 @@ def publish(
         raise RequestError(Reason.SCHEMA_NEEDED)
     with open_node(common.config, signing=True, offline=offline) as node:
         if example is not None:
-            handed = find_example(*example.partition("/")[::2]).handed(file)
+            handed = handed_example(find_example(*example.partition("/")[::2]), file)
         else:
             handed = handed_of(
                 node.config,

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shahrdad.datasets.demo_set import DemoDataset, demo_datasets
 from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
 from shahrdad.node.demonstration.world import Place
-from shahrdad.node.example_files import Example, examples
+from shahrdad.node.example_files import handed
 from shahrdad.node.publish import Outcome, publish, withdraw
 from shahrdad.node.rounds import run_round
 
@@ -78,8 +79,9 @@ class Story:
             outcomes = [
                 self._publish_one(node, example)
                 for node in nodes
-                for example in examples()
-                if example.city == node.config.node.city and not example.refused
+                for example in demo_datasets()
+                if example.published_by == node.config.node.city
+                and example.expect == "published"
             ]
             rows = sum(outcome.rows or 0 for outcome in outcomes)
             done(
@@ -87,11 +89,11 @@ class Story:
                 f"{len(outcomes)} datasets, {rows:,} rows",
             )
 
-    def _publish_one(self, node: Node, example: Example) -> Outcome:
+    def _publish_one(self, node: Node, example: DemoDataset) -> Outcome:
         """Publish one example file."""
         with node.database.exclusive("publish"):
             node.start_signing()
-        outcome, report = publish(node, example.handed())
+        outcome, report = publish(node, handed(example))
         if outcome.state == "refused":
             self.say(report.to_text("fa"), report.to_text("en"))
             raise PeerError(
@@ -108,10 +110,10 @@ class Story:
     def _refuse(self, nodes: Sequence[Node]) -> None:
         """Hand in a file with errors: nothing is published, and the report says why."""
         with self._step("رد یک فایل نادرست", "Refuse a bad file") as done:
-            example = next(item for item in examples() if item.refused)
-            node = _of(nodes, example.city)
+            example = next(item for item in demo_datasets() if item.expect == "refused")
+            node = _of(nodes, example.published_by)
             size = node.logs.log(node.config.federation.origin).size
-            outcome, report = publish(node, example.handed())
+            outcome, report = publish(node, handed(example))
             if outcome.state != "refused":
                 raise PeerError(
                     Reason.DEMO_STEP_FAILED, step="refuse", detail=example.path.name
@@ -120,7 +122,7 @@ class Story:
                 raise PeerError(
                     Reason.DEMO_STEP_FAILED, step="refuse", detail="the log grew"
                 )
-            marked = node.config.folder / f"{example.name}-marked.xlsx"
+            marked = node.config.folder / f"{example.path.stem}-marked.xlsx"
             report.write_marked(marked, lang="fa")
             self.say(report.to_text("fa", limit=6), report.to_text("fa", limit=6))
             self.say(

@@ -91,6 +91,8 @@ def answer(
     seed = f"{media_type}\n{call.language}\n".encode()
     etag = strong or f'W/"{hashlib.sha256(seed + body).hexdigest()[:32]}"'
     found = {
+        # Set here, since Starlette would add a charset to every text type.
+        "Content-Type": media_type,
         "ETag": etag,
         "Cache-Control": cache,
         "Vary": vary,
@@ -99,15 +101,14 @@ def answer(
         **(headers or {}),
     }
     if matches(call.request.headers.get("if-none-match"), etag, weak=True):
+        del found["Content-Type"]
         return Response(status_code=304, headers=found)
     codable = strong is None and len(body) > limits.GZIP_BYTES_MIN
     if codable and accepts_gzip(call.request):
         body = gzip.compress(body, 6, mtime=0)
         found["Content-Encoding"] = "gzip"
     found["Content-Length"] = str(len(body))
-    return Response(
-        b"" if call.is_head else body, headers=found, media_type=media_type
-    )
+    return Response(b"" if call.is_head else body, headers=found)
 
 
 def matches(header: str | None, etag: str, *, weak: bool) -> bool:

@@ -18,21 +18,28 @@ from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.node.http import (
     catalog_api,
     dataset_api,
+    discovery,
     downloads,
+    feeds,
     health,
     mirror,
+    openapi,
     pages,
     preferences,
     static_files,
 )
+from shahrdad.node.http.ckan import routes as ckan
+from shahrdad.node.http.ckan.packages import Packages
 from shahrdad.node.http.exports.making import Exports
 from shahrdad.node.http.frame import Frame
+from shahrdad.node.http.metadata import routes as metadata
 from shahrdad.node.http.operations import (
     Operation,
     address_unknown,
     problem_answer,
 )
 from shahrdad.node.http.previews import Previews
+from shahrdad.node.http.remembered import RememberedNode
 from shahrdad.node.http.view import NodeView
 
 
@@ -44,6 +51,10 @@ def api_operations() -> list[Operation]:
         *dataset_api.operations(),
         *downloads.operations(),
         *mirror.operations(),
+        *feeds.operations(),
+        *discovery.operations(),
+        *metadata.operations(),
+        openapi.operation(api_operations),
     ]
 
 
@@ -53,6 +64,7 @@ def create_app(node: NodeView) -> Starlette:
     Args:
         node: What it shows; it must outlive the application.
     """
+    node = RememberedNode(node)
     app = Starlette(
         routes=[
             *(operation.route(node) for operation in api_operations()),
@@ -60,6 +72,7 @@ def create_app(node: NodeView) -> Starlette:
                 operation.route(node, pages.show_fault)
                 for operation in pages.operations()
             ),
+            *(operation.route(node) for operation in ckan.operations()),
             preferences.operation().route(node, pages.show_fault),
             static_files.operation().route(node),
         ],
@@ -68,6 +81,7 @@ def create_app(node: NodeView) -> Starlette:
     )
     app.state.exports = Exports()
     app.state.previews = Previews()
+    app.state.packages = Packages()
     app.router.redirect_slashes = False
     return app
 

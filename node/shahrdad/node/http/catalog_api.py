@@ -1,4 +1,4 @@
-"""`/v1`: the service document, lists of datasets, families and cities, changes, status."""
+"""`/v1`: service document, lists of datasets, families and cities, changes, status."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Cities as the doors name them: the list of standards, or what a node is configured as."""
+"""Cities as the doors name them: by the list, or by the node's configuration."""
 
 from dataclasses import dataclass
 

@@ -11,8 +11,8 @@ from shahrdad.node.http.dataset_object import (
     show,
     version_document,
 )
-from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.object_files import repr_digest, send_object
+from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.pages_of_lists import list_answer, page
 from shahrdad.node.http.parameters import AS_OF, CURSOR, LIMIT
 from shahrdad.node.http.record_view import read
@@ -43,9 +43,7 @@ def find(call: Call, *, withdrawn_readable: bool = False) -> tuple[Dataset, Vers
         if dataset.state == "withdrawn" and not (withdrawn_readable and n is not None):
             raise withdrawn(dataset)
     if version.state == "redacted":
-        raise RequestError(
-            Reason.VERSION_REDACTED, ref=dataset.ref, version=version.n
-        )
+        raise RequestError(Reason.VERSION_REDACTED, ref=dataset.ref, version=version.n)
     return dataset, version
 
 
@@ -219,9 +217,7 @@ def operations() -> list[Operation]:
     return found
 
 
-def _check_not_withdrawn_then(
-    dataset: Dataset, version: Version, moment: str
-) -> None:
+def _check_not_withdrawn_then(dataset: Dataset, version: Version, moment: str) -> None:
     """Refuse a moment after the withdrawal: then there was nothing any more."""
     if dataset.state == "withdrawn" and dataset.updated <= moment:
         raise withdrawn(dataset)

@@ -196,7 +196,9 @@ def resource(shown: Shown, table: TableView) -> dict[str, Any]:
                 "sha256": part.digest.hex,
                 "rows": part.rows,
                 "bytes": part.bytes,
-                "url": addresses.file(part.digest, part_file(shown.dataset.name, table, number)),
+                "url": addresses.file(
+                    part.digest, part_file(shown.dataset.name, table, number)
+                ),
                 "first": list(part.first),
             }
             for number, part in enumerate(table.parts, 1)
@@ -273,7 +275,9 @@ def _original(shown: Shown) -> dict[str, Any] | None:
     if original is None or not original.public:
         return None
     return {
-        "url": shown.addresses.file(original.digest, attachment_file(shown.dataset.name, original)),
+        "url": shown.addresses.file(
+            original.digest, attachment_file(shown.dataset.name, original)
+        ),
         "filename": original.file_name,
         "bytes": original.bytes,
     }

@@ -5,12 +5,21 @@ from starlette.responses import RedirectResponse, Response
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http import holdings
-from shahrdad.node.http.answers import DERIVED, IMMUTABLE, JSON, Call, answer, as_json
+from shahrdad.node.http.answers import (
+    DERIVED,
+    IMMUTABLE,
+    JSON,
+    Call,
+    answer,
+    as_json,
+    dump,
+)
 from shahrdad.node.http.dataset_api import find, get_receipt, withdrawn
 from shahrdad.node.http.dataset_object import Shown, document, show
 from shahrdad.node.http.file_names import NamedFile, files_of
 from shahrdad.node.http.formats import MEDIA_TYPES, OFFERED
 from shahrdad.node.http.languages import preferred, quality_of
+from shahrdad.node.http.metadata.schema_org import CROISSANT, croissant, schema_org
 from shahrdad.node.http.object_files import disposition, send_object
 from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.package import data_package
@@ -26,6 +35,11 @@ SUFFIXES = {
     "html": HTML,
     "json": JSON,
     "datapackage.json": DATA_PACKAGE,
+    "ttl": "text/turtle",
+    "rdf": "application/rdf+xml",
+    "jsonld": "application/ld+json",
+    "schemaorg.jsonld": "application/ld+json",
+    "croissant.json": f'application/ld+json; profile="{CROISSANT}"',
     "tlog-proof": "text/plain",
 }
 
@@ -174,7 +188,10 @@ def _permanent(call: Call, form: str) -> Response:
             call.request.headers.get("accept-language"), call.node.config.node.language
         )
         path = f"/d/{call.ref}" + (f"/v/{n}" if n is not None else "")
-        headers = {"Vary": "Accept, Accept-Language", "Cache-Control": "public, no-cache"}
+        headers = {
+            "Vary": "Accept, Accept-Language",
+            "Cache-Control": "public, no-cache",
+        }
         return RedirectResponse(call.public.page(language, path), 303, headers)
     if form == "tlog-proof":
         return get_receipt(call)
@@ -185,12 +202,26 @@ def _permanent(call: Call, form: str) -> Response:
     location = f"{shown.addresses.dataset(shown.ref, version.n)}.{form}"
     headers = {"Content-Location": location, "Link": link_header(shown)}
     vary = "Accept, Accept-Language, Accept-Encoding"
-    if form == "datapackage.json":
-        from shahrdad.node.http.answers import dump
+    if form == "json":
+        return as_json(call, document(shown), **headers, Vary=vary)
+    return answer(call, _body(shown, form), SUFFIXES[form], headers, vary=vary)
 
-        body = dump(data_package(shown))
-        return answer(call, body, DATA_PACKAGE, headers, vary=vary)
-    return as_json(call, document(shown), **headers, Vary=vary)
+
+def _body(shown: Shown, form: str) -> bytes:
+    """Return a dataset in the vocabulary of another catalog."""
+    if form == "datapackage.json":
+        return dump(data_package(shown))
+    if form == "schemaorg.jsonld":
+        return dump(schema_org(shown))
+    if form == "croissant.json":
+        return dump(croissant(shown))
+    # pyoxigraph is loaded by those who ask for RDF.
+    from shahrdad.node.http.metadata.dcat import describe
+    from shahrdad.node.http.metadata.graph import Graph
+
+    graph = Graph()
+    describe(graph, shown)
+    return graph.serialise(form)
 
 
 def _preferred_form(call: Call) -> str:

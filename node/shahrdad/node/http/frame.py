@@ -1,4 +1,4 @@
-"""What holds for every request: its number, the limits on it, headers of every answer."""
+"""What holds for every request: its number, its limits, headers of every answer."""
 
 import time
 
@@ -86,9 +86,7 @@ def _refusal(scope: Scope) -> RequestError | None:
     path, query = scope.get("raw_path") or b"", scope.get("query_string") or b""
     size = len(path) + len(query)
     long_allowed = b"/rows/" in path or b"/export/" in path
-    bound = (
-        limits.ADDRESS_ROWS_BYTES_MAX if long_allowed else limits.ADDRESS_BYTES_MAX
-    )
+    bound = limits.ADDRESS_ROWS_BYTES_MAX if long_allowed else limits.ADDRESS_BYTES_MAX
     if size > bound:
         return RequestError(
             Reason.ADDRESS_TOO_LONG, size_bytes=size, size_bytes_max=bound
@@ -113,7 +111,5 @@ async def _preflight(send: Send) -> None:
     headers = MutableHeaders(PREFLIGHT)
     headers["Access-Control-Allow-Origin"] = "*"
     headers["Content-Length"] = "0"
-    await send(
-        {"type": "http.response.start", "status": 204, "headers": headers.raw}
-    )
+    await send({"type": "http.response.start", "status": 204, "headers": headers.raw})
     await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/version`: for supervisors and balancers; nothing is cached."""
+"""`/healthz`, `/readyz`, `/version`: for supervisors; nothing is cached."""
 
 import platform
 import sqlite3

@@ -40,7 +40,9 @@ def epoch(connection: sqlite3.Connection) -> str:
 
 def newest_change(connection: sqlite3.Connection) -> int:
     """Return the `seq` of the newest change, 0 when there is none."""
-    (seq,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM change_feed").fetchone()
+    (seq,) = connection.execute(
+        "SELECT COALESCE(MAX(seq), 0) FROM change_feed"
+    ).fetchone()
     return int(seq)
 
 
@@ -80,7 +82,9 @@ def totals(connection: sqlite3.Connection) -> tuple[int, int, int]:
     return int(datasets), int(rows), int(versions)
 
 
-def monthly_puts(connection: sqlite3.Connection, since: str) -> dict[tuple[str, str], int]:
+def monthly_puts(
+    connection: sqlite3.Connection, since: str
+) -> dict[tuple[str, str], int]:
     """Return how many versions each city published in each month, `2025-11`.
 
     Args:
@@ -93,3 +97,38 @@ def monthly_puts(connection: sqlite3.Connection, since: str) -> dict[tuple[str, 
         (since,),
     )
     return {(city, month): int(count) for city, month, count in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class FeedChange:
+    """A version that appeared or a withdrawal, for feeds."""
+
+    ref: str
+    op: str
+    version: int | None
+    index: int
+    time: str
+    reason: str | None
+
+
+def newest_changes(
+    connection: sqlite3.Connection, prefix: str, limit: int
+) -> list[FeedChange]:
+    """Return the newest changes of references that begin so; a whole reference is one.
+
+    Args:
+        connection: To the node's database.
+        prefix: "" for all, "kerman/" for a city, "kerman/budget-1404" for a dataset.
+        limit: At most so many.
+    """
+    where, values = "1", []
+    if prefix.endswith("/"):
+        where, values = "substr(ref, 1, ?) = ?", [len(prefix), prefix]
+    elif prefix:
+        where, values = "ref = ?", [prefix]
+    rows = connection.execute(
+        "SELECT ref, op, version, idx, time, reason FROM change_feed"
+        f" WHERE {where} AND op IN ('put', 'delete') ORDER BY seq DESC LIMIT ?",
+        (*values, limit),
+    )
+    return [FeedChange(*row) for row in rows]

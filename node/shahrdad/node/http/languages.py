@@ -26,7 +26,7 @@ _UNITS = {
 
 
 def preferred(header: str | None, default: Language = "fa") -> Language:
-    """Return the language of an Accept-Language header that we have and it likes best."""
+    """Return the language of ours that an Accept-Language header likes best."""
     best: tuple[float, Language] = (0.0, default)
     for item in (header or "").split(","):
         tag, _, rest = item.partition(";")

@@ -81,15 +81,12 @@ def _scores(node: NodeView, q: str) -> tuple[dict[str, float] | None, str]:
 
 def _matches(dataset: Dataset, wanted: Wanted, facets: Sequence[str]) -> bool:
     return all(
-        not getattr(wanted, facet)
-        or getattr(dataset, facet) in getattr(wanted, facet)
+        not getattr(wanted, facet) or getattr(dataset, facet) in getattr(wanted, facet)
         for facet in facets
     )
 
 
-def _facets(
-    datasets: Sequence[Dataset], wanted: Wanted
-) -> dict[str, dict[str, int]]:
+def _facets(datasets: Sequence[Dataset], wanted: Wanted) -> dict[str, dict[str, int]]:
     """Return how many datasets each value of each facet has."""
     found = {}
     for facet in FACETS:

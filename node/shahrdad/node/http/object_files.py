@@ -96,9 +96,7 @@ def send_object(
     """
     stat = call.node.store.stat(area, digest)
     if stat is None:
-        raise RequestError(
-            Reason.OBJECT_UNKNOWN, digest=digest.hex, area=area.value
-        )
+        raise RequestError(Reason.OBJECT_UNKNOWN, digest=digest.hex, area=area.value)
     etag = f'"{digest.hex}"'
     found = {
         "ETag": etag,
@@ -122,9 +120,7 @@ def send_object(
     if call.is_head:
         return Response(b"", status, headers=found, media_type=media_type)
     file = call.node.store.open(area, digest, span.start, span.length)
-    return StreamingResponse(
-        chunks(file), status, headers=found, media_type=media_type
-    )
+    return StreamingResponse(chunks(file), status, headers=found, media_type=media_type)
 
 
 def chunks(file: BinaryIO) -> Iterator[bytes]:

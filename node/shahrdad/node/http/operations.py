@@ -83,9 +83,7 @@ def endpoint(
         except Exception:
             # The log has the trace; outside, only the number to find it by.
             LOG.exception("request failed", request_id=request_id(request))
-            failure = UnavailableError(
-                Reason.INTERNAL, request_id=request_id(request)
-            )
+            failure = UnavailableError(Reason.INTERNAL, request_id=request_id(request))
             return await run_in_threadpool(show, node, request, failure)
 
     return serve
@@ -106,9 +104,7 @@ def request_id(request: Request) -> str:
     return str(request.scope.get("shahrdad.request_id", ""))
 
 
-def problem_answer(
-    node: NodeView, request: Request, error: ShahrdadError
-) -> Response:
+def problem_answer(node: NodeView, request: Request, error: ShahrdadError) -> Response:
     """Answer with a problem document."""
     language = _language(request)
     body = problems.document(

@@ -291,7 +291,9 @@ def standard_list(call: Call, language: Language) -> Response:
 def standard(call: Call, language: Language) -> Response:
     """Show one standard."""
     found = standards.load(call.path["family"])
-    published = [card(call, item) for item in call.node.catalog.list(family=found.family)]
+    published = [
+        card(call, item) for item in call.node.catalog.list(family=found.family)
+    ]
     return page(call, "standard.html", language, standard=found, published=published)
 
 

@@ -83,7 +83,9 @@ def list_answer(
             for name, value in call.request.query_params.multi_items()
             if name != "cursor"
         ]
-        address = f"{call.request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
+        address = (
+            f"{call.request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
+        )
         headers["Link"] = f'<{call.public.root}{address}>; rel="next"'
     body = {"items": items, "total": total, "next_cursor": next_cursor, **more}
     return as_json(call, body, **headers)

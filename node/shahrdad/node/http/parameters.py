@@ -153,9 +153,7 @@ def unknown(name: str, known: Mapping[str, object]) -> RequestError:
     """Return the error of a parameter that an address does not know."""
     near = get_close_matches(name, known, 1, 0.5)
     nearest = near[0] if near else ", ".join(known) or "–"
-    return RequestError(
-        Reason.PARAMETER_UNKNOWN, parameter=name[:100], nearest=nearest
-    )
+    return RequestError(Reason.PARAMETER_UNKNOWN, parameter=name[:100], nearest=nearest)
 
 
 def _value(parameter: Parameter, given: list[Any] | None) -> Any:

@@ -124,7 +124,10 @@ def _preview(
         else:
             columns.append(_column(name, title, values, known.get(name), language))
     shown = tuple(
-        tuple(cell(row[column.name], known.get(column.name), language) for column in columns)
+        tuple(
+            cell(row[column.name], known.get(column.name), language)
+            for column in columns
+        )
         for row in rows
     )
     return Preview(tuple(columns), shown, tuple(same), tuple(blank))

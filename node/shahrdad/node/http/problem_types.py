@@ -41,25 +41,15 @@ STATUS: Mapping[str, int] = {
 }
 
 _REASONS: Mapping[str, tuple[Reason, ...]] = {
-    "unknown-parameter": (
-        Reason.PARAMETER_UNKNOWN,
-    ),
-    "bad-parameter": (
-        Reason.PARAMETER_VALUE,
-    ),
-    "unknown-field": (
-        Reason.COLUMN_UNKNOWN,
-    ),
-    "cursor-invalid": (
-        Reason.CURSOR_MALFORMED,
-    ),
+    "unknown-parameter": (Reason.PARAMETER_UNKNOWN,),
+    "bad-parameter": (Reason.PARAMETER_VALUE,),
+    "unknown-field": (Reason.COLUMN_UNKNOWN,),
+    "cursor-invalid": (Reason.CURSOR_MALFORMED,),
     "cursor-expired": (
         Reason.CURSOR_EXPIRED,
         Reason.FEED_CURSOR_EXPIRED,
     ),
-    "malformed-json": (
-        Reason.MALFORMED,
-    ),
+    "malformed-json": (Reason.MALFORMED,),
     "forbidden": (
         Reason.APPROVAL_NEEDED,
         Reason.NOT_OUR_DATASET,
@@ -87,15 +77,9 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.STANDARD_VERSION_UNKNOWN,
         Reason.VERSION_UNKNOWN,
     ),
-    "format-unknown": (
-        Reason.FORMAT_UNKNOWN,
-    ),
-    "method-not-allowed": (
-        Reason.METHOD_NOT_ALLOWED,
-    ),
-    "not-acceptable": (
-        Reason.NOT_ACCEPTABLE,
-    ),
+    "format-unknown": (Reason.FORMAT_UNKNOWN,),
+    "method-not-allowed": (Reason.METHOD_NOT_ALLOWED,),
+    "not-acceptable": (Reason.NOT_ACCEPTABLE,),
     "conflict": (
         Reason.ALREADY_WITHDRAWN,
         Reason.CITY_CLAIMED,
@@ -113,20 +97,14 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.ORIGIN_CLOSED,
         Reason.SIZE_AHEAD,
     ),
-    "withdrawn": (
-        Reason.DATASET_WITHDRAWN,
-    ),
-    "redacted": (
-        Reason.VERSION_REDACTED,
-    ),
+    "withdrawn": (Reason.DATASET_WITHDRAWN,),
+    "redacted": (Reason.VERSION_REDACTED,),
     "too-large": (
         Reason.SOURCE_INFLATES,
         Reason.SOURCE_TOO_LARGE,
         Reason.TOO_LARGE,
     ),
-    "uri-too-long": (
-        Reason.ADDRESS_TOO_LONG,
-    ),
+    "uri-too-long": (Reason.ADDRESS_TOO_LONG,),
     "range": (
         Reason.RANGE_INVALID,
         Reason.RANGE_NOT_SATISFIABLE,
@@ -167,15 +145,9 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.TABLE_EMPTY,
         Reason.VERIFICATION_FAILED,
     ),
-    "export-too-large": (
-        Reason.EXPORT_TOO_LARGE,
-    ),
-    "rate-limited": (
-        Reason.QUOTA_EXCEEDED,
-    ),
-    "headers-too-large": (
-        Reason.HEADERS_TOO_LARGE,
-    ),
+    "export-too-large": (Reason.EXPORT_TOO_LARGE,),
+    "rate-limited": (Reason.QUOTA_EXCEEDED,),
+    "headers-too-large": (Reason.HEADERS_TOO_LARGE,),
     "internal": (
         Reason.CONFIG_KEY_UNKNOWN,
         Reason.CONFIG_NOT_FOUND,
@@ -198,9 +170,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.SHORT_STREAM,
         Reason.TIMEOUT,
     ),
-    "not-ready": (
-        Reason.NOT_READY,
-    ),
+    "not-ready": (Reason.NOT_READY,),
     "store-unavailable": (
         Reason.OBJECT_DAMAGED,
         Reason.STORE_BUCKET_UNKNOWN,

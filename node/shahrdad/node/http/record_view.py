@@ -123,7 +123,9 @@ class RecordView:
 def read(body: Mapping[str, Any]) -> RecordView:
     """Read a record."""
     resources = body.get("resources")
-    listed = [mapping(item) for item in resources] if isinstance(resources, list) else []
+    listed = (
+        [mapping(item) for item in resources] if isinstance(resources, list) else []
+    )
     roles = [_role(item) for item in listed]
     parts: dict[str, list[PartView]] = {}
     for item, role in zip(listed, roles, strict=True):

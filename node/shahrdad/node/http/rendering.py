@@ -88,7 +88,6 @@ def render(call: Call, name: str, language: Language, **values: Any) -> bytes:
     return template.render(known).encode()
 
 
-
 def _saying(language: Language) -> Callable[..., str]:
     def speak(key: str, **values: object) -> str:
         return say(language, key, **values)
@@ -114,7 +113,9 @@ def _forms(language: Language) -> dict[str, Any]:
             return Markup("–")
         show = languages.day_in_words if words else languages.day
         return Markup('<time datetime="{}" title="{}">{}</time>').format(
-            value, languages.day_elsewhere(value, language), _isolated_day(show(value, language), words)
+            value,
+            languages.day_elsewhere(value, language),
+            _isolated_day(show(value, language), words),
         )
 
     return {"num": num, "digits": digits, "size": size, "day": day}

@@ -1,4 +1,4 @@
-"""Link headers by which programs find their way: cite-as, item, describedby, license."""
+"""Link headers by which programs find their way: cite-as, item, license…"""
 
 from shahrdad.node.http.dataset_object import Shown, license_of
 from shahrdad.node.http.formats import MEDIA_TYPES
@@ -6,6 +6,8 @@ from shahrdad.node.http.formats import MEDIA_TYPES
 ALTERNATES = {
     "json": "application/json",
     "datapackage.json": "application/vnd.datapackage+json",
+    "ttl": "text/turtle",
+    "jsonld": "application/ld+json",
 }
 
 
@@ -17,7 +19,11 @@ def link_header(shown: Shown) -> str:
         (base, "cite-as", ""),
         ("https://schema.org/Dataset", "type", ""),
         (addresses.page("fa", "/datasets"), "collection", "text/html"),
-        (addresses.api(ref, n, "descriptor"), "describedby", ALTERNATES["datapackage.json"]),
+        (
+            addresses.api(ref, n, "descriptor"),
+            "describedby",
+            ALTERNATES["datapackage.json"],
+        ),
     ]
     url = license_of(shown)["url"]
     if url:

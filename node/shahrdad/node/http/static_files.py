@@ -39,7 +39,9 @@ def folder() -> tuple[str, Mapping[str, StaticFile]]:
     """Return the folder's tag and its files."""
     found: dict[str, StaticFile] = {}
     sha256 = hashlib.sha256()
-    for path in sorted(files("shahrdad.node.http").joinpath("static").iterdir(), key=str):
+    for path in sorted(
+        files("shahrdad.node.http").joinpath("static").iterdir(), key=str
+    ):
         suffix = "." + path.name.rpartition(".")[2]
         if suffix not in MEDIA_TYPES:
             continue

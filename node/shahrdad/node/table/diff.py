@@ -191,9 +191,10 @@ class TableDiff:
                 name for name in self._columns if not old.same_bytes(new, group, name)
             ]
             if names:
-                one, other = old.read(group, names), new.read(group, names)
-                keys = new.read(group, self._match)
-                yield from self._changes(keys, one, other)
+                later = new.read(group, [*self._match, *names])
+                yield from self._changes(
+                    later, old.read(group, names), later.select(names)
+                )
 
     def _changes(
         self, keys: pa.Table, old: pa.Table, new: pa.Table

@@ -10,3 +10,16 @@ PARTS_KEPT_MAX = 1_000
 PART_BYTES_MAX = 1 << 30  # what a reader of a part takes into memory
 BATCH_ROWS = 16_384  # decoded at a time
 COLUMNS_MAX = 1_024
+
+# Queries (storage 6, interfaces 2.1 and 4).
+PAGE_ROWS_MAX = 1_000
+PAGE_ROWS_DEFAULT = 50
+FILTERS_MAX = 100
+LIST_VALUES_MAX = 1_000
+VALUE_LETTERS_MAX = 1_000
+QUERY_BYTES_MAX = 50_000
+SORT_COLUMNS_MAX = 8
+GROUP_COLUMNS_MAX = 3
+GROUPS_MAX = 100_000
+DISTINCT_VALUES_MAX = 1_000_000  # held while counting different values
+FILES_MAX = 4_096  # parts that one query may open

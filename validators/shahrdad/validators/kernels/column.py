@@ -18,7 +18,11 @@ import pyarrow.compute as pc
 from shahrdad.validators.kernels.answers import Answer, Kernel, all_unsure
 from shahrdad.validators.kernels.cells import mask_array, missing_mask, with_nulls
 from shahrdad.validators.kernels.dates import date_kernel, datetime_kernel
-from shahrdad.validators.kernels.numbers import integer_kernel, number_kernel, year_kernel
+from shahrdad.validators.kernels.numbers import (
+    integer_kernel,
+    number_kernel,
+    year_kernel,
+)
 from shahrdad.validators.kernels.texts import (
     boolean_kernel,
     list_kernel,
@@ -54,7 +58,9 @@ def arrow_type(field: FieldPlan) -> pa.DataType:
 def kernel_of(field: FieldPlan) -> Kernel:
     """Return the kernel of a field; one without choices that it cannot judge."""
     choices = field.enum is not None or field.categories is not None
-    if field.json_schema is not None or (choices and field.type not in ("string", "any")):
+    if field.json_schema is not None or (
+        choices and field.type not in ("string", "any")
+    ):
         if field.type in ("integer", "year"):
             return _with_choices(field)
         return lambda cells: all_unsure(cells, arrow_type(field))
@@ -107,7 +113,9 @@ class ColumnReader:
         self.codes: list[tuple[str, ...]] = [()]
         self._numbers: dict[tuple[str, ...], int] = {(): FINE}
         self._matched = False
-        self._read = reader(field, None if field.pattern is None else lambda _: self._matched)
+        self._read = reader(
+            field, None if field.pattern is None else lambda _: self._matched
+        )
         self._regex = None if field.pattern is None else f"^(?:{field.pattern})$"
         self._cache: dict[str, tuple[Any, int]] = {}
         self._kernel = (
@@ -138,7 +146,9 @@ class ColumnReader:
             verdicts = found if verdicts is None else verdicts + found
         return Column(values, verdicts, missing)
 
-    def _ask(self, cells: pa.StringArray, answer: Answer) -> tuple[pa.Array, Verdicts | None]:
+    def _ask(
+        self, cells: pa.StringArray, answer: Answer
+    ) -> tuple[pa.Array, Verdicts | None]:
         """Ask the reference about the cells that the kernel is not sure of."""
         unsure = mask_array(answer.unsure)
         distinct = cells.filter(unsure).dictionary_encode()

@@ -58,7 +58,9 @@ def date_kernel(field: FieldPlan) -> Kernel:
 def _cast_dates(cells: pa.StringArray) -> Answer:
     valid = valid_mask(cells)
     sizes = lengths(cells)
-    tens = bool((sizes == 10).all()) if valid is None else bool((sizes[valid] == 10).all())
+    tens = (
+        bool((sizes == 10).all()) if valid is None else bool((sizes[valid] == 10).all())
+    )
     # Ten bytes, none above '9', that Arrow can cast are surely digits and two marks: the
     # cast checks the marks, the days of the month and that nothing follows.
     if tens and byte_max(cells) <= 0x39:
@@ -119,11 +121,17 @@ def datetime_kernel(field: FieldPlan) -> Kernel:
         valid = valid_mask(cells)
         present: Mask = np.ones(len(cells), bool) if valid is None else valid
         doubtful = ~as_mask(sure) & present
-        early = as_mask(pc.less(values, pa.scalar(datetime(1500, 1, 1), pa.timestamp("us")).cast(type_)))  # noqa: DTZ001
+        early = as_mask(
+            pc.less(
+                values, pa.scalar(datetime(1500, 1, 1), pa.timestamp("us")).cast(type_)
+            )
+        )  # noqa: DTZ001
         doubtful |= early
         for key, limit in limits.items():
             compare = pc.less if "inimum" in key else pc.greater
-            doubtful |= as_mask(compare(values, limit)) | as_mask(pc.equal(values, limit))
+            doubtful |= as_mask(compare(values, limit)) | as_mask(
+                pc.equal(values, limit)
+            )
         return Answer(values, any_of(doubtful))
 
     return read

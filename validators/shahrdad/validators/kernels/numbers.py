@@ -28,6 +28,7 @@ _NINE = 0x39
 _INTEGER = r"^-?[0-9]{1,18}$"
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"
 _YEAR = r"^[0-9]{4}$"
+_BARE_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"  # nothing at its edges that would be taken off
 
 
 def integer_kernel(field: FieldPlan) -> Kernel:
@@ -55,13 +56,14 @@ def number_kernel(field: FieldPlan) -> Kernel:
     """Return the kernel of a number column; values are float64."""
     outside = _number_bounds(field)
     plain = field.bare_number and field.decimal_char == "."
+    form = _NUMBER if field.bare_number else _BARE_NUMBER
 
     def read(cells: pa.StringArray) -> Answer:
         if field.group_char:
             cells = without(cells, field.group_char)
         if field.decimal_char != ".":
             cells = _with_point(cells, field.decimal_char)
-        return _bounded(_cast(cells, pa.float64(), _NUMBER, plain), outside)
+        return _bounded(_cast(cells, pa.float64(), form, plain), outside)
 
     return read
 
@@ -81,7 +83,10 @@ def without(cells: pa.StringArray, mark: str) -> pa.StringArray:
     valid = valid_mask(cells)
     bits = None if valid is None else mask_array(valid).buffers()[1]
     return pa.StringArray.from_buffers(
-        len(cells), pa.py_buffer(moved.tobytes()), pa.py_buffer(content[keep].tobytes()), bits
+        len(cells),
+        pa.py_buffer(moved.tobytes()),
+        pa.py_buffer(content[keep].tobytes()),
+        bits,
     )
 
 
@@ -139,7 +144,9 @@ def _number_bounds(field: FieldPlan) -> Bounds:
     """
     least, greatest = -np.inf, np.inf
     for key, given in field.bounds.items():
-        bound = float(Decimal(constraint_value(FieldPlan(field.name, field.type), given)))
+        bound = float(
+            Decimal(constraint_value(FieldPlan(field.name, field.type), given))
+        )
         if key in ("minimum", "exclusiveMinimum"):
             least = max(least, float(np.nextafter(bound, np.inf)))
         else:
@@ -175,7 +182,9 @@ def _valid_or_all(values: pa.Array) -> Mask:
 
 def all_unsure_of(answer: Answer) -> Answer:
     """Return the answer with every value left to the reference."""
-    return Answer(answer.values, both(answer.unsure, any_of(_valid_or_all(answer.values))))
+    return Answer(
+        answer.values, both(answer.unsure, any_of(_valid_or_all(answer.values)))
+    )
 
 
 __all__ = ["integer_kernel", "number_kernel", "without", "year_kernel"]

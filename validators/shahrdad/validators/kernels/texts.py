@@ -31,7 +31,9 @@ def string_kernel(field: FieldPlan) -> Kernel:
     form = _FORMS.get(field.format) if field.type == "string" else None
     pattern = None if field.pattern is None else f"^(?:{field.pattern})$"
     allowed = field.enum if field.enum is not None else field.categories
-    value_set = None if allowed is None else pa.array([str(v) for v in allowed], pa.string())
+    value_set = (
+        None if allowed is None else pa.array([str(v) for v in allowed], pa.string())
+    )
 
     def read(cells: pa.StringArray) -> Answer:
         unsure = _lengths_unsure(cells, field)
@@ -48,7 +50,13 @@ def string_kernel(field: FieldPlan) -> Kernel:
 def text_form_kernel(field: FieldPlan) -> Kernel:
     """Return the kernel of a type that has a form and is stored as its text."""
     form = _TEXT_FORMS.get(field.type)
-    if form is None or field.bounds or field.enum or field.categories or field.format != "default":
+    if (
+        form is None
+        or field.bounds
+        or field.enum
+        or field.categories
+        or field.format != "default"
+    ):
         return _only_unsure
     regex = form
     return lambda cells: Answer(cells, _unmatched(cells, regex))

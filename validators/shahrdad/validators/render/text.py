@@ -68,7 +68,9 @@ def render_text(report: Report, language: Language, limit: int) -> str:
             for name in ("passed", "violated", "skipped", "not-run")
         }
         parts = [
-            f"{digits(str(number), language)} {words[name]}" for name, number in tally.items() if number
+            f"{digits(str(number), language)} {words[name]}"
+            for name, number in tally.items()
+            if number
         ]
         lines += ["", f"{words['rules']}: {comma.join(parts)}"]
     lines += ["", words["publish"] if report.valid else words["next"]]

@@ -27,7 +27,9 @@ def listed(names: Sequence[str], alias: str = "") -> str:
 
 def same(names: Sequence[str], left: str, right: str) -> str:
     """Return the SQL that two aliases have equal columns, null equal to null."""
-    parts = [f"{left}.{quoted(n)} IS NOT DISTINCT FROM {right}.{quoted(n)}" for n in names]
+    parts = [
+        f"{left}.{quoted(n)} IS NOT DISTINCT FROM {right}.{quoted(n)}" for n in names
+    ]
     return " AND ".join(parts) or "true"
 
 

@@ -84,7 +84,11 @@ def holds(condition: Any, values: Values, lookup: Lookup) -> pa.BooleanArray:
             raise MalformedError(f"{key} without conditions")
         joined = parts[0]
         for part in parts[1:]:
-            joined = pc.and_kleene(joined, part) if key == "all" else pc.or_kleene(joined, part)
+            joined = (
+                pc.and_kleene(joined, part)
+                if key == "all"
+                else pc.or_kleene(joined, part)
+            )
         return joined
     if "not" in condition:
         return pc.invert(holds(condition["not"], values, lookup))
@@ -93,7 +97,9 @@ def holds(condition: Any, values: Values, lookup: Lookup) -> pa.BooleanArray:
     return _atom(condition, values, lookup)
 
 
-def _atom(condition: Mapping[str, Any], values: Values, lookup: Lookup) -> pa.BooleanArray:
+def _atom(
+    condition: Mapping[str, Any], values: Values, lookup: Lookup
+) -> pa.BooleanArray:
     column = values.column(str(condition["column"]))
     op = str(condition["op"])
     if op == "empty":
@@ -148,7 +154,11 @@ def literal(value: Any, type_: pa.DataType) -> Any:
         if pa.types.is_date32(type_):
             return value if isinstance(value, date) else date.fromisoformat(str(value))
         if pa.types.is_boolean(type_):
-            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value)]
+            return (
+                value
+                if isinstance(value, bool)
+                else {"true": True, "false": False}[str(value)]
+            )
         if pa.types.is_integer(type_):
             return int(value)
         if pa.types.is_floating(type_):

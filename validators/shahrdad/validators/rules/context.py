@@ -68,7 +68,9 @@ class RuleContext:
         elif name == "release_date" and given.release_date is not None:
             found = date.fromisoformat(str(given.release_date))
         elif name == "jalali_year":
-            found = given.jalali_year if given.jalali_year is not None else self.newest_year
+            found = (
+                given.jalali_year if given.jalali_year is not None else self.newest_year
+            )
         elif name == "max_age_days":
             found = given.max_age_days
             if found is None:
@@ -123,7 +125,8 @@ class RuleContext:
         from shahrdad.datasets.codelists import cities  # noqa: PLC0415
 
         return {
-            c.code: {"lat": c.lat, "lon": c.lon, "population": c.population} for c in cities()
+            c.code: {"lat": c.lat, "lon": c.lon, "population": c.population}
+            for c in cities()
         }
 
     def ref(self, family: str) -> "pa.Table | None":
@@ -147,7 +150,9 @@ class RuleContext:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise RefusedRefError(family, f"it cannot be read: {error.strerror}") from error
+            raise RefusedRefError(
+                family, f"it cannot be read: {error.strerror}"
+            ) from error
         if ref.sha256 is not None and digest != ref.sha256:
             raise RefusedRefError(family, f"its hash is {digest}, not {ref.sha256}")
         name = self.plan.name if family == "@previous" else family

@@ -49,14 +49,22 @@ def _need(table: pa.Table, names: list[str], what: str) -> None:
 
 def reference_exists(rule: Rule, ask: Ask) -> Result:
     """Every value, or part of it, occurs in the other family, in the same group."""
-    column, other, by = str(rule.params.get("column")), str(rule.params.get("column2")), rule.names("by")
+    column, other, by = (
+        str(rule.params.get("column")),
+        str(rule.params.get("column2")),
+        rule.names("by"),
+    )
     family, separator = str(rule.params.get("family")), rule.params.get("separator")
     table = _other(rule, ask)
     if table is None:
         return Result([Found(None, column, {"value": family, "expected": family})])
     _need(table, [other, *by], family)
     view, target = ask.view({"_where": rule.where}), ask.register(table)
-    part = quoted(column) if separator is None else f"unnest(string_split({quoted(column)}, ?))"
+    part = (
+        quoted(column)
+        if separator is None
+        else f"unnest(string_split({quoted(column)}, ?))"
+    )
     equal = " AND ".join(f"t.{quoted(n)} = s.{quoted(n)}" for n in by) or "true"
     given = " AND ".join(f"{quoted(n)} IS NOT NULL" for n in by) or "true"
     rows = ask.rows(
@@ -65,7 +73,12 @@ def reference_exists(rule: Rule, ask: Ask) -> Result:
         f" (SELECT 1 FROM {target} t WHERE t.{quoted(other)}::VARCHAR = s._part AND {equal}) ORDER BY s._row",
         *([] if separator is None else [str(separator)]),
     )
-    return Result([Found(row, column, {"value": value, "expected": family}) for row, value in rows])
+    return Result(
+        [
+            Found(row, column, {"value": value, "expected": family})
+            for row, value in rows
+        ]
+    )
 
 
 def cross_condition(rule: Rule, ask: Ask) -> Result:
@@ -78,11 +91,14 @@ def cross_condition(rule: Rule, ask: Ask) -> Result:
     pairs = dict(on) if isinstance(on, dict) else {}
     _need(table, [str(name) for name in pairs.values()], family)
     passed = certain(
-        holds(rule.params.get("then_other"), TableValues(table), ask.context.value), unknown=True
+        holds(rule.params.get("then_other"), TableValues(table), ask.context.value),
+        unknown=True,
     )
     view = ask.view({"_where": rule.where, "_if": rule.params.get("if")})
     target = ask.register(table.append_column("_passed", mask_array(passed)))
-    equal = " AND ".join(f"t.{quoted(str(o))} = s.{quoted(str(n))}" for n, o in pairs.items())
+    equal = " AND ".join(
+        f"t.{quoted(str(o))} = s.{quoted(str(n))}" for n, o in pairs.items()
+    )
     rows = ask.rows(
         f"SELECT s._row FROM {view} s WHERE s._where AND s._if AND EXISTS (SELECT 1 FROM {target} t"  # noqa: S608
         f" WHERE {equal} AND NOT t._passed) ORDER BY s._row"
@@ -124,8 +140,15 @@ def previous_ratio(rule: Rule, ask: Ask) -> Result:
             continue
         result.groups = (result.groups or 0) + 1
         ratio = total / base
-        if (least is not None and ratio < number(least)) or (most is not None and ratio > number(most)):
-            values = {"value": str(round(ratio, 2)), "left": plain(total), "right": plain(base), "expected": f"{least}…{most}"}
+        if (least is not None and ratio < number(least)) or (
+            most is not None and ratio > number(most)
+        ):
+            values = {
+                "value": str(round(ratio, 2)),
+                "left": plain(total),
+                "right": plain(base),
+                "expected": f"{least}…{most}",
+            }
             result.found.append(Found(None, column, values))
     if not result.groups:
         raise SkippedError("no earlier group")
@@ -135,7 +158,9 @@ def previous_ratio(rule: Rule, ask: Ask) -> Result:
 def _ranks(rule: Rule, ask: Ask, order: dict[str, Any]) -> pa.Table:
     listed_rows = ask.context.given.lists.get(str(order.get("ranks")))
     ranks = dict(listed_rows) if isinstance(listed_rows, dict) else PERIOD_RANKS
-    return pa.table({"code": list(ranks), "rank": pa.array(list(ranks.values()), pa.int64())})
+    return pa.table(
+        {"code": list(ranks), "rank": pa.array(list(ranks.values()), pa.int64())}
+    )
 
 
 def not_decreasing(rule: Rule, ask: Ask) -> Result:
@@ -149,10 +174,16 @@ def not_decreasing(rule: Rule, ask: Ask) -> Result:
         rank = "0"
         ranks = None
     else:
-        ranks = ask.register(_ranks(rule, ask, order if isinstance(order, dict) else {}))
+        ranks = ask.register(
+            _ranks(rule, ask, order if isinstance(order, dict) else {})
+        )
         rank = f"(SELECT rank FROM {ranks} r WHERE r.code = {quoted(str(dict(order)['column']))})"
-    view = ask.view({"_where": rule.where, "_unless": rule.params.get("unless") or _NEVER(ask)})
-    older = _older(ask, rule, previous, column, key, rank, view if order != "release" else None)
+    view = ask.view(
+        {"_where": rule.where, "_unless": rule.params.get("unless") or _NEVER(ask)}
+    )
+    older = _older(
+        ask, rule, previous, column, key, rank, view if order != "release" else None
+    )
     equal = " AND ".join(f"o.{quoted(n)} = s.{quoted(n)}" for n in key)
     later = "" if order == "release" else " AND o._rank < s._rank"
     rows = ask.rows(
@@ -162,7 +193,15 @@ def not_decreasing(rule: Rule, ask: Ask) -> Result:
     )
     return Result(
         [
-            Found(row, column, {"value": plain(value), "expected": plain(before), "diff": plain(value - before)})
+            Found(
+                row,
+                column,
+                {
+                    "value": plain(value),
+                    "expected": plain(before),
+                    "diff": plain(value - before),
+                },
+            )
             for row, value, before in rows
         ]
     )
@@ -207,7 +246,9 @@ def key_persistence(rule: Rule, ask: Ask) -> Result:
     _need(ask.table, key, "the table")
     target = ask.register(previous)
     view = ask.register(ask.table)
-    equal = " AND ".join(f"t.{quoted(n)} IS NOT DISTINCT FROM p.{quoted(n)}" for n in key)
+    equal = " AND ".join(
+        f"t.{quoted(n)} IS NOT DISTINCT FROM p.{quoted(n)}" for n in key
+    )
     rows = ask.rows(
         f"SELECT {listed(key, 'p')} FROM {target} p WHERE NOT EXISTS"  # noqa: S608
         f" (SELECT 1 FROM {view} t WHERE {equal}) ORDER BY ALL"
@@ -215,14 +256,20 @@ def key_persistence(rule: Rule, ask: Ask) -> Result:
     if not rows:
         return Result(groups=previous.num_rows)
     first = group_text(rows[0])
-    return Result([Found(None, None, {"value": len(rows), "expected": first})], previous.num_rows)
+    return Result(
+        [Found(None, None, {"value": len(rows), "expected": first})], previous.num_rows
+    )
 
 
 def max_age(rule: Rule, ask: Ask) -> Result:
     """The newest date is not too old at the release; a limit of 0 is none."""
     column = str(rule.params.get("column"))
     days = rule.params.get("days")
-    limit = int(ask.context.value(days[1:]) if isinstance(days, str) and days.startswith("@") else days or 0)
+    limit = int(
+        ask.context.value(days[1:])
+        if isinstance(days, str) and days.startswith("@")
+        else days or 0
+    )
     if not limit:
         raise SkippedError("no limit of age")
     released = ask.context.value("release_date")

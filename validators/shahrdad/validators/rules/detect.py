@@ -70,7 +70,9 @@ ALGORITHMS: dict[str, Callable[[str], bool]] = {
 }
 
 
-def _any(pattern: str, test: Callable[[str], bool] = lambda _: True) -> Callable[[str], bool]:
+def _any(
+    pattern: str, test: Callable[[str], bool] = lambda _: True
+) -> Callable[[str], bool]:
     compiled = re.compile(pattern, re.IGNORECASE)
     return lambda text: any(test(found[0]) for found in compiled.finditer(text))
 
@@ -136,4 +138,15 @@ def broken_character(text: str) -> str | None:
     return None
 
 
-__all__ = ["ALGORITHMS", "DETECTORS", "SUSPECT", "UNUSUAL", "broken_character", "detected", "is_legal_id", "is_national_id", "luhn", "masked"]
+__all__ = [
+    "ALGORITHMS",
+    "DETECTORS",
+    "SUSPECT",
+    "UNUSUAL",
+    "broken_character",
+    "detected",
+    "is_legal_id",
+    "is_national_id",
+    "luhn",
+    "masked",
+]

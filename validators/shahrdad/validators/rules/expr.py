@@ -40,7 +40,9 @@ def row_condition(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     """If `if` holds, `then` must."""
     applies = view.judged
     if "if" in rule.params:
-        applies = applies & certain(holds(rule.params["if"], view, context.value), unknown=False)
+        applies = applies & certain(
+            holds(rule.params["if"], view, context.value), unknown=False
+        )
     then = rule.params.get("then")
     passed = certain(holds(then, view, context.value), unknown=True)
     column = _first_column(then)
@@ -84,7 +86,11 @@ def compare_columns(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
 
     def describe(index: int) -> dict[str, Any]:
         expected = other[index].as_py()
-        return {"value": _shown(view, name, index), "expected": expected, "right": expected}
+        return {
+            "value": _shown(view, name, index),
+            "expected": expected,
+            "right": expected,
+        }
 
     return [Hits(view.judged & ~passed, name, describe)]
 
@@ -112,14 +118,19 @@ def _differs(
         return given & (np.abs(total) > bound)
     floats = [_floats(column) for column in columns]
     with np.errstate(invalid="ignore"):
-        difference = sum(sign * array for sign, array in zip(signs, floats, strict=True))
+        difference = sum(
+            sign * array for sign, array in zip(signs, floats, strict=True)
+        )
         margin = 1e-12 * sum(np.abs(array) for array in floats)
         return given & ~(np.abs(difference) + margin <= bound)
 
 
 def _large(column: pa.Array, count: int) -> bool:
     found = pc.min_max(column).as_py()
-    return found["min"] is not None and max(-found["min"], found["max"]) > _INT64_SAFE // count
+    return (
+        found["min"] is not None
+        and max(-found["min"], found["max"]) > _INT64_SAFE // count
+    )
 
 
 def sum_columns(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
@@ -133,7 +144,9 @@ def sum_columns(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     for index in np.flatnonzero(mask).tolist():
         expected = sum((view.exact(n, index) for n in plus), Decimal(0))
         expected -= sum((view.exact(n, index) for n in minus), Decimal(0))
-        step = view.step([name, *plus, *minus], index, context.settings.decimal, context.unit_factor)
+        step = view.step(
+            [name, *plus, *minus], index, context.settings.decimal, context.unit_factor
+        )
         most = allowed(tolerance, expected, len(plus) + len(minus), step)
         if abs(view.exact(name, index) - expected) <= most:
             mask[index] = False
@@ -158,7 +171,9 @@ def _plain(value: Decimal) -> int | str:
 
 def ratio(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     """Column = scale x numerator / denominator; a denominator of 0 is not judged."""
-    name, top, bottom = (str(rule.params.get(k)) for k in ("column", "numerator", "denominator"))
+    name, top, bottom = (
+        str(rule.params.get(k)) for k in ("column", "numerator", "denominator")
+    )
     scale = number(rule.params.get("scale", 1))
     mask = view.judged & view.given(name) & view.given(top) & view.given(bottom)
     expected: dict[int, Decimal] = {}
@@ -186,7 +201,11 @@ def band(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     name, reference = str(rule.params.get("column")), str(rule.params.get("reference"))
     given = view.judged & view.given(name) & view.given(reference)
     values, references = _floats(view.column(name)), _floats(view.column(reference))
-    ends = [(1, rule.params[k]) if k == "min" else (-1, rule.params[k]) for k in ("min", "max") if k in rule.params]
+    ends = [
+        (1, rule.params[k]) if k == "min" else (-1, rule.params[k])
+        for k in ("min", "max")
+        if k in rule.params
+    ]
     doubtful = np.zeros(len(view), bool)
     for sign, factor in ends:
         with np.errstate(invalid="ignore"):
@@ -195,10 +214,15 @@ def band(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     mask = given & doubtful
     for index in np.flatnonzero(mask).tolist():
         value, base = view.exact(name, index), view.exact(reference, index)
-        mask[index] = any(sign * (value - number(factor) * base) < 0 for sign, factor in ends)
+        mask[index] = any(
+            sign * (value - number(factor) * base) < 0 for sign, factor in ends
+        )
 
     def describe(index: int) -> dict[str, Any]:
-        return {"value": view.value(name, index), "expected": view.value(reference, index)}
+        return {
+            "value": view.value(name, index),
+            "expected": view.value(reference, index),
+        }
 
     return [Hits(mask, name, describe)]
 
@@ -221,7 +245,11 @@ def one_of_required(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
 def columns_empty(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     """All are empty."""
     return [
-        Hits(view.judged & view.given(name), name, lambda i, n=name: {"value": _shown(view, n, i)})
+        Hits(
+            view.judged & view.given(name),
+            name,
+            lambda i, n=name: {"value": _shown(view, n, i)},
+        )
         for name in rule.names("columns")
     ]
 
@@ -244,12 +272,17 @@ def allowed_pairs(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
             for start in listed:
                 fits |= as_mask(pc.starts_with(other, str(start)).fill_null(False))
         else:
-            fits = as_mask(pc.is_in(other, value_set=pa.array([str(v) for v in listed])))
+            fits = as_mask(
+                pc.is_in(other, value_set=pa.array([str(v) for v in listed]))
+            )
         mask |= chosen & ~fits
     mask &= view.judged & view.given(name2)
 
     def describe(index: int) -> dict[str, Any]:
-        return {"value": _shown(view, name2, index), "expected": _shown(view, name, index)}
+        return {
+            "value": _shown(view, name2, index),
+            "expected": _shown(view, name, index),
+        }
 
     return [Hits(mask, name2, describe)]
 
@@ -263,7 +296,10 @@ def jalali_year_of(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     mask = view.judged & view.given(name) & view.given(year) & ~fits
 
     def describe(index: int) -> dict[str, Any]:
-        return {"value": _shown(view, name, index), "expected": _shown(view, year, index)}
+        return {
+            "value": _shown(view, name, index),
+            "expected": _shown(view, year, index),
+        }
 
     return [Hits(mask, name, describe)]
 
@@ -303,20 +339,35 @@ def inside_city(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     radius = float(rule.params.get("radius_km", 0))
     centres = context.cities
     codes = view.column(city).to_pylist()
-    known = np.array([bool(code in centres and centres[code].get("lat") is not None) for code in codes])
+    known = np.array(
+        [
+            bool(code in centres and centres[code].get("lat") is not None)
+            for code in codes
+        ]
+    )
     mask = view.judged & view.given(lat) & view.given(lon) & known
     if not mask.any():
         return []
-    at = [centres[code] if k else {"lat": 0, "lon": 0} for code, k in zip(codes, known, strict=True)]
+    at = [
+        centres[code] if k else {"lat": 0, "lon": 0}
+        for code, k in zip(codes, known, strict=True)
+    ]
     lat0 = np.radians(np.array([float(c["lat"]) for c in at]))
     lon0 = np.radians(np.array([float(c["lon"]) for c in at]))
-    lat1, lon1 = np.radians(_floats(view.column(lat))), np.radians(_floats(view.column(lon)))
+    lat1, lon1 = (
+        np.radians(_floats(view.column(lat))),
+        np.radians(_floats(view.column(lon))),
+    )
     with np.errstate(invalid="ignore"):
         h = np.sin((lat1 - lat0) / 2) ** 2
         h += np.cos(lat0) * np.cos(lat1) * np.sin((lon1 - lon0) / 2) ** 2
         distance = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(h, 0, 1)))
         mask &= distance > radius
-    return [Hits(mask, lat, lambda i: {"value": math.floor(distance[i]), "expected": radius})]
+    return [
+        Hits(
+            mask, lat, lambda i: {"value": math.floor(distance[i]), "expected": radius}
+        )
+    ]
 
 
 def year_interval(rule: Rule, view: View, context: RuleContext) -> list[Hits]:

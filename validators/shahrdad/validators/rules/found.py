@@ -107,7 +107,9 @@ class Ask:
         """Return the rows of a query."""
         return self.asking.rows(sql, values)
 
-    def allowed(self, rule: Rule, names: list[str], expected: Decimal, addends: int) -> Decimal:
+    def allowed(
+        self, rule: Rule, names: list[str], expected: Decimal, addends: int
+    ) -> Decimal:
         """Return the allowed difference of sums over some columns."""
         decimals = [self.tee.decimals(name) for name in names]
         fewest = min((d for d, _ in decimals if d is not None), default=None)
@@ -124,7 +126,9 @@ TableCheck = Callable[[Rule, Ask], Result]
 def plain(value: Any) -> Any:
     """Return a value of DuckDB as sentences take it."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else str(value.normalize())
+        return (
+            int(value) if value == value.to_integral_value() else str(value.normalize())
+        )
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -133,4 +137,12 @@ def group_text(values: tuple[Any, ...]) -> str:
     return " / ".join("" if v is None else str(plain(v)) for v in values)
 
 
-__all__ = ["Ask", "Found", "Result", "SkippedError", "TableCheck", "group_text", "plain"]
+__all__ = [
+    "Ask",
+    "Found",
+    "Result",
+    "SkippedError",
+    "TableCheck",
+    "group_text",
+    "plain",
+]

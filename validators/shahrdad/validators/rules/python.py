@@ -43,7 +43,9 @@ def _near(group: list[tuple[str, int, str]], least: float, column: str) -> list[
     found: list[Found] = []
     start = 0
     for place, (folded, row, _) in enumerate(ordered):
-        while 2 * len(ordered[start][0]) < least * (len(ordered[start][0]) + len(folded)):
+        while 2 * len(ordered[start][0]) < least * (
+            len(ordered[start][0]) + len(folded)
+        ):
             start += 1
         matcher = SequenceMatcher(None, b=folded, autojunk=False)
         for other, earlier, text in ordered[start:place]:
@@ -57,14 +59,20 @@ def _near(group: list[tuple[str, int, str]], least: float, column: str) -> list[
                 )
             if near:
                 low, high = sorted((row, earlier))
-                found.append(Found(high, column, {"value": text, "expected": low}, (low,)))
+                found.append(
+                    Found(high, column, {"value": text, "expected": low}, (low,))
+                )
                 break
     return found
 
 
 def no_cycle(rule: Rule, ask: Ask) -> Result:
     """Parent chains end."""
-    name, parent, by = str(rule.params.get("key")), str(rule.params.get("parent")), rule.names("by")
+    name, parent, by = (
+        str(rule.params.get("key")),
+        str(rule.params.get("parent")),
+        rule.names("by"),
+    )
     keys, parents, rows, *groups = _columns(ask, [name, parent, "_row", *by])
     above: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     places: dict[tuple[Any, ...], int] = {}
@@ -84,7 +92,9 @@ def no_cycle(rule: Rule, ask: Ask) -> Result:
             step = above.get(step)
         if step is not None and step in path or len(path) > CHAIN_MAX:
             chain = " → ".join(str(n[-1]) for n in path[:5])
-            found.append(Found(places[node], parent, {"value": node[-1], "expected": chain}))
+            found.append(
+                Found(places[node], parent, {"value": node[-1], "expected": chain})
+            )
         settled.update(path)
     return Result(found)
 

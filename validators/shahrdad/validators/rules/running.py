@@ -43,7 +43,13 @@ _COLUMN_KEYS = (
 _CONDITION_KEYS = ("if", "then", "where", "unless")
 _ELSEWHERE = {"reference-exists": "column2"}  # a column of the other table
 _JUDGES_WRONG_CELLS = {"no-sensitive-text", "broken-characters"}
-_ORDER = ("not-empty-table", "max-age", "not-decreasing", "previous-ratio", "key-persistence")
+_ORDER = (
+    "not-empty-table",
+    "max-age",
+    "not-decreasing",
+    "previous-ratio",
+    "key-persistence",
+)
 
 
 @dataclass(slots=True)
@@ -93,8 +99,13 @@ class RuleBook:
         table_needs = {
             name for s in self._states if s.rule.name in TABLES for name in s.needs
         }
-        table_needs |= {n for n in ("as_of_date",) if plan.field(n) is not None and TABLES}
-        if any(s.rule.name == "key-persistence" and s.outcome == "passed" for s in self._states):
+        table_needs |= {
+            n for n in ("as_of_date",) if plan.field(n) is not None and TABLES
+        }
+        if any(
+            s.rule.name == "key-persistence" and s.outcome == "passed"
+            for s in self._states
+        ):
             table_needs |= set(plan.primary_key)
         self._tee = Tee(plan, table_needs, context.settings.decimal)
 
@@ -136,12 +147,21 @@ class RuleBook:
         state.unjudged += int(len(view) - judged.sum())
         try:
             if rule.where is not None:
-                judged &= certain(holds(rule.where, view, self.context.value), unknown=False)
+                judged &= certain(
+                    holds(rule.where, view, self.context.value), unknown=False
+                )
             view.judged = judged
             found = ROWS[rule.name](rule, view, self.context) if judged.any() else []
         except UnknownValueError as error:
             state.settle("skipped", f"@{error.name} is not given")
-        except (MalformedError, pa.ArrowException, ArithmeticError, ValueError, TypeError, KeyError) as error:
+        except (
+            MalformedError,
+            pa.ArrowException,
+            ArithmeticError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:
             state.settle("not-run", f"the rule cannot be judged: {error}")
         else:
             for hits in found:
@@ -159,7 +179,9 @@ class RuleBook:
         state.described += len(described)
         values = [dict(hits.describe(int(i))) for i in described]
         rows = view.frame.rows[described]
-        for place, row in list(zip(described.tolist(), rows.tolist(), strict=True))[: SAMPLES_MAX]:
+        for place, row in list(zip(described.tolist(), rows.tolist(), strict=True))[
+            :SAMPLES_MAX
+        ]:
             if len(state.samples) < SAMPLES_MAX:
                 state.samples.append({"row": row, "key": self._key(view, place)})
         column = self._places.get(hits.column or "", NOWHERE)
@@ -168,9 +190,19 @@ class RuleBook:
         if cells is not None and not hits.masked:
             shown = cells.take(pa.array(described))
         elif hits.masked:
-            shown = pa.array([str(value.get("value", "")) for value in values], pa.string())
+            shown = pa.array(
+                [str(value.get("value", "")) for value in values], pa.string()
+            )
         self.findings.add_cells(
-            f"{RULE}{rule.id}", severity, rows, column, shown, None, values, None, len(indices)
+            f"{RULE}{rule.id}",
+            severity,
+            rows,
+            column,
+            shown,
+            None,
+            values,
+            None,
+            len(indices),
         )
 
     def _key(self, view: View, place: int) -> list[Any]:
@@ -194,7 +226,14 @@ class RuleBook:
         if waiting:
             asking = Asking()
             try:
-                ask = Ask(asking, self._tee, self.context, self.plan, judged.rows, judged.key_violations)
+                ask = Ask(
+                    asking,
+                    self._tee,
+                    self.context,
+                    self.plan,
+                    judged.rows,
+                    judged.key_violations,
+                )
                 self._note_newest(ask)
                 for state in sorted(waiting, key=lambda s: s.rule.name in _ORDER):
                     self._judge_table(state, ask)
@@ -228,8 +267,17 @@ class RuleBook:
         except RefusedRefError as error:
             state.settle("not-run", f"{error.family}: {error.why}")
             values = {"value": error.family, "expected": error.why}
-            self.findings.add(Issue("schema-reference", "error", values=values), last=True)
-        except (MalformedError, pa.ArrowException, ArithmeticError, ValueError, TypeError, KeyError) as error:
+            self.findings.add(
+                Issue("schema-reference", "error", values=values), last=True
+            )
+        except (
+            MalformedError,
+            pa.ArrowException,
+            ArithmeticError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:
             state.settle("not-run", f"the rule cannot be judged: {error}")
         else:
             state.groups = result.groups
@@ -241,14 +289,20 @@ class RuleBook:
         rule = state.rule
         state.outcome, state.count = "violated", len(found)
         state.samples = [
-            {"row": f.row, "key": [str(f.values.get("value", ""))]} for f in found[:SAMPLES_MAX]
+            {"row": f.row, "key": [str(f.values.get("value", ""))]}
+            for f in found[:SAMPLES_MAX]
         ]
         if rule.name == "primary-key":
             return  # the pass reported each row as key-null or key-primary
         for f in found[:DESCRIBED_MAX]:
             severity = self._severity(rule, f.severity)
             issue = Issue(
-                f"{RULE}{rule.id}", severity, f.row, f.column, values=f.values, related=f.related
+                f"{RULE}{rule.id}",
+                severity,
+                f.row,
+                f.column,
+                values=f.values,
+                related=f.related,
             )
             self.findings.add(issue, last=True)
 

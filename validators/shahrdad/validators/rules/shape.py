@@ -7,7 +7,9 @@ from typing import Any
 from shahrdad.validators.plan import FieldPlan, Plan
 
 SEVERITIES = ("error", "warning", "info")
-NOT_RUN = frozenset({"phone-number-value", "opening-hours-value", "nomenclature-actes-value"})
+NOT_RUN = frozenset(
+    {"phone-number-value", "opening-hours-value", "nomenclature-actes-value"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ def parse_rules(given: Sequence[Mapping[str, Any]]) -> list[Rule]:
 
 def text_columns(plan: Plan) -> list[str]:
     """Return `*text`: string columns that are neither lists of codes nor codes."""
-    return [f.name for f in plan.fields if _is_text(f) and f.name not in plan.primary_key]
+    return [
+        f.name for f in plan.fields if _is_text(f) and f.name not in plan.primary_key
+    ]
 
 
 def _is_text(f: FieldPlan) -> bool:
@@ -77,7 +81,8 @@ def code_columns(plan: Plan) -> list[str]:
     return [
         f.name
         for f in plan.fields
-        if f.type in ("string", "any") and (f.kind == "code" or f.name in plan.primary_key)
+        if f.type in ("string", "any")
+        and (f.kind == "code" or f.name in plan.primary_key)
     ]
 
 
@@ -89,4 +94,11 @@ def columns_of(rule: Rule, plan: Plan, key: str = "columns") -> list[str]:
     return code_columns(plan) if names == ["*code"] else names
 
 
-__all__ = ["NOT_RUN", "Rule", "code_columns", "columns_of", "parse_rules", "text_columns"]
+__all__ = [
+    "NOT_RUN",
+    "Rule",
+    "code_columns",
+    "columns_of",
+    "parse_rules",
+    "text_columns",
+]

@@ -46,21 +46,40 @@ def balance(rule: Rule, ask: Ask) -> Result:
         f"coalesce(sum({quoted(t['column'])}::{WIDE}) FILTER (_w{n}), 0), count(*) FILTER (_w{n})"
         for n, t in enumerate(terms)
     )
-    groups = ask.rows(f"SELECT {listed(by)}, {sums} FROM {view} WHERE _where GROUP BY {listed(by)} ORDER BY ALL")  # noqa: S608
+    groups = ask.rows(
+        f"SELECT {listed(by)}, {sums} FROM {view} WHERE _where GROUP BY {listed(by)} ORDER BY ALL"
+    )  # noqa: S608
     result = Result(groups=len(groups))
     width = max(len(by), 1)
     columns = sorted({str(term["column"]) for term in terms})
     for row in groups:
         totals, counts = row[width::2], row[width + 1 :: 2]
-        lacking = any(not c and not t.get("optional") for c, t in zip(counts, terms, strict=True))
+        lacking = any(
+            not c and not t.get("optional") for c, t in zip(counts, terms, strict=True)
+        )
         if lacking and rule.params.get("if_term_missing") == "skip":
             continue
-        signed = [number(t.get("sign", 1)) * total for t, total in zip(terms, totals, strict=True)]
-        left = sum((s for s, t in zip(signed, terms, strict=True) if number(t.get("sign", 1)) > 0), Decimal(0))
+        signed = [
+            number(t.get("sign", 1)) * total
+            for t, total in zip(terms, totals, strict=True)
+        ]
+        left = sum(
+            (
+                s
+                for s, t in zip(signed, terms, strict=True)
+                if number(t.get("sign", 1)) > 0
+            ),
+            Decimal(0),
+        )
         right = left - sum(signed, Decimal(0))
         difference = left - right
         if abs(difference) > ask.allowed(rule, columns, right, sum(counts)):
-            values = {"value": group_text(row[:width]), "left": plain(left), "right": plain(right), "diff": plain(difference)}
+            values = {
+                "value": group_text(row[:width]),
+                "left": plain(left),
+                "right": plain(right),
+                "diff": plain(difference),
+            }
             result.found.append(Found(column=columns[0], values=values))
     return result
 
@@ -84,7 +103,11 @@ def parent_sum(rule: Rule, ask: Ask) -> Result:
         result.groups = (result.groups or 0) + len(rows)
         for row, code, value, total, count in rows:
             if abs(value - total) > ask.allowed(rule, [column], total, count):
-                values = {"value": code, "expected": plain(total), "diff": plain(value - total)}
+                values = {
+                    "value": code,
+                    "expected": plain(total),
+                    "diff": plain(value - total),
+                }
                 result.found.append(Found(row, column, values))
     return result
 
@@ -112,7 +135,11 @@ def total_row(rule: Rule, ask: Ask) -> Result:
                 continue
             parts = parts or Decimal(0)
             if abs(total - parts) > ask.allowed(rule, [column], parts, count):
-                values = {"value": plain(total), "expected": plain(parts), "diff": plain(total - parts)}
+                values = {
+                    "value": plain(total),
+                    "expected": plain(parts),
+                    "diff": plain(total - parts),
+                }
                 result.found.append(Found(row, column, values))
     return result
 
@@ -127,7 +154,16 @@ def group_sum(rule: Rule, ask: Ask) -> Result:
         f" GROUP BY {listed(by)} HAVING count(*) = count({quoted(column)}) ORDER BY 1"
     )
     found = [
-        Found(row, column, {"value": plain(total), "expected": plain(expected), "diff": plain(total - expected)}, tuple(members))
+        Found(
+            row,
+            column,
+            {
+                "value": plain(total),
+                "expected": plain(expected),
+                "diff": plain(total - expected),
+            },
+            tuple(members),
+        )
         for row, total, count, members in rows
         if abs(total - expected) > ask.allowed(rule, [column], expected, count)
     ]
@@ -170,12 +206,18 @@ def control_total(rule: Rule, ask: Ask) -> Result:
     if measure not in measures:
         raise MalformedError(f"measure {measure}")
     view = ask.view({"_where": _where(rule)})
-    [(value, count)] = ask.rows(f"SELECT {measures[measure]()}, count(*) FROM {view} WHERE _where")  # noqa: S608
+    [(value, count)] = ask.rows(
+        f"SELECT {measures[measure]()}, count(*) FROM {view} WHERE _where"
+    )  # noqa: S608
     value = number(value)
     names = [str(column)] if column else []
     if abs(value - expected) <= ask.allowed(rule, names, expected, count):
         return Result(groups=1)
-    values = {"value": plain(value), "expected": plain(expected), "diff": plain(value - expected)}
+    values = {
+        "value": plain(value),
+        "expected": plain(expected),
+        "diff": plain(value - expected),
+    }
     return Result([Found(column=str(column) if column else None, values=values)], 1)
 
 
@@ -194,7 +236,12 @@ def _repeated(rule: Rule, ask: Ask, names: Sequence[str]) -> list[Found]:
         f" FROM {view} WHERE _where AND {given}) WHERE before IS NOT NULL ORDER BY _row"
     )
     return [
-        Found(row, names[-1], {"value": group_text(tuple(key)), "expected": before}, (before,))
+        Found(
+            row,
+            names[-1],
+            {"value": group_text(tuple(key)), "expected": before},
+            (before,),
+        )
         for row, before, *key in rows
     ]
 
@@ -216,7 +263,15 @@ def functional_dependency(rule: Rule, ask: Ask) -> Result:
     )
     return Result(
         [
-            Found(row, right[0], {"value": group_text(tuple(rest[: len(left)])), "expected": group_text(tuple(rest[len(left) :]))}, (first,))
+            Found(
+                row,
+                right[0],
+                {
+                    "value": group_text(tuple(rest[: len(left)])),
+                    "expected": group_text(tuple(rest[len(left) :])),
+                },
+                (first,),
+            )
             for row, first, *rest in rows
         ]
     )
@@ -233,7 +288,16 @@ def contiguous(rule: Rule, ask: Ask) -> Result:
         f" WHERE _where AND {name} IS NOT NULL GROUP BY {listed(by)} ORDER BY 1"
     )
     found = [
-        Found(row, column, {"value": group_text(tuple(key)), "expected": f"{start}…{start + count - 1}", "left": low, "right": high})
+        Found(
+            row,
+            column,
+            {
+                "value": group_text(tuple(key)),
+                "expected": f"{start}…{start + count - 1}",
+                "left": low,
+                "right": high,
+            },
+        )
         for row, low, high, count, *key in rows
         if low != start or high - low + 1 != count
     ]
@@ -250,9 +314,18 @@ def count_between(rule: Rule, ask: Ask) -> Result:
         f" GROUP BY {listed(by)} ORDER BY ALL"
     )
     found = [
-        Found(row, None, {"value": count, "expected": f"{least}…{most}", "left": group_text(tuple(key))})
+        Found(
+            row,
+            None,
+            {
+                "value": count,
+                "expected": f"{least}…{most}",
+                "left": group_text(tuple(key)),
+            },
+        )
         for count, row, *key in rows
-        if (least is not None and count < int(least)) or (most is not None and count > int(most))
+        if (least is not None and count < int(least))
+        or (most is not None and count > int(most))
     ]
     return Result(found, len(rows))
 
@@ -271,7 +344,16 @@ def max_gap_days(rule: Rule, ask: Ask) -> Result:
     )
     return Result(
         [
-            Found(row, column, {"value": (day - before).days, "expected": days, "left": before, "right": day})
+            Found(
+                row,
+                column,
+                {
+                    "value": (day - before).days,
+                    "expected": days,
+                    "left": before,
+                    "right": day,
+                },
+            )
             for row, day, before in rows
         ]
     )
@@ -279,7 +361,11 @@ def max_gap_days(rule: Rule, ask: Ask) -> Result:
 
 def ordered_indicators(rule: Rule, ask: Ask) -> Result:
     """For each pair of a list, the value of the lower is at most that of the upper."""
-    by, key, column = rule.names("by"), str(rule.params.get("key")), str(rule.params.get("column"))
+    by, key, column = (
+        rule.names("by"),
+        str(rule.params.get("key")),
+        str(rule.params.get("column")),
+    )
     pairs = ask.context.list_rows(str(rule.params.get("list")))
     if pairs is None:
         raise SkippedError(f"list {rule.params.get('list')} is not known")
@@ -294,7 +380,17 @@ def ordered_indicators(rule: Rule, ask: Ask) -> Result:
             str(pair["upper"]),
         )
         result.found += [
-            Found(row, column, {"value": plain(low), "expected": plain(high), "left": str(pair["lower"]), "right": str(pair["upper"])}, (other,))
+            Found(
+                row,
+                column,
+                {
+                    "value": plain(low),
+                    "expected": plain(high),
+                    "left": str(pair["lower"]),
+                    "right": str(pair["upper"]),
+                },
+                (other,),
+            )
             for row, low, high, other in rows
         ]
     return result
@@ -313,7 +409,9 @@ def small_cells(rule: Rule, ask: Ask) -> Result:
             most,
         )
         # The count itself is what must not be shown, not even in the report.
-        result.found += [Found(row, column, {"value": f"{least}…{most}"}) for row, _ in rows]
+        result.found += [
+            Found(row, column, {"value": f"{least}…{most}"}) for row, _ in rows
+        ]
     rows = ask.rows(
         f"SELECT min(_row) FILTER ({quoted(marker)}) FROM {view} WHERE _where GROUP BY {listed(by)}"  # noqa: S608
         f" HAVING count(*) FILTER ({quoted(marker)}) = 1 ORDER BY 1"
@@ -348,8 +446,14 @@ def per_capita_band(rule: Rule, ask: Ask) -> Result:
         if low <= figure <= high:
             continue
         slipped = any(low <= moved <= high for moved in (figure * slip, figure / slip))
-        severity = None if slipped else str(rule.params.get("outside_severity", rule.severity))
-        values = {"value": int(figure), "expected": f"{int(low):,}…{int(high):,}", "left": group_text(tuple(key))}
+        severity = (
+            None if slipped else str(rule.params.get("outside_severity", rule.severity))
+        )
+        values = {
+            "value": int(figure),
+            "expected": f"{int(low):,}…{int(high):,}",
+            "left": group_text(tuple(key)),
+        }
         result.found.append(Found(None, column, values, (), severity))
     if not result.groups:
         raise SkippedError("no population or no band for these groups")

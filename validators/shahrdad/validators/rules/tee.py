@@ -138,7 +138,9 @@ def _exact(values: pa.Array, texts: pa.StringArray | None, cast: Any) -> pa.Arra
     valid = as_mask(values.is_valid())
     plain = as_mask(pc.match_substring_regex(texts, _PLAIN).fill_null(False)) & valid
     # Never more than 20 + 18 digits: pyarrow returns garbage for longer texts.
-    exact = pc.if_else(mask_array(plain), texts, pa.scalar(None, pa.string())).cast(EXACT)
+    exact = pc.if_else(mask_array(plain), texts, pa.scalar(None, pa.string())).cast(
+        EXACT
+    )
     other = np.flatnonzero(valid & ~plain)
     if not len(other):
         return exact

@@ -35,7 +35,9 @@ def _texts(view: View, name: str) -> pa.StringArray:
     return view.column(name).cast(pa.string())
 
 
-def _found(cells: pa.StringArray, mask: Mask, test: Callable[[str], Any]) -> dict[int, Any]:
+def _found(
+    cells: pa.StringArray, mask: Mask, test: Callable[[str], Any]
+) -> dict[int, Any]:
     """Return by index what a test says of the masked cells, where it says something."""
     answers: dict[str, Any] = {}
     found: dict[int, Any] = {}
@@ -63,13 +65,19 @@ def code_list(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     if allowed is None:
         raise MalformedError(f"list {rule.params.get('list')}")
     cells = _texts(view, name)
-    unknown = ~as_mask(pc.is_in(cells, value_set=pa.array(sorted(allowed), pa.string())))
+    unknown = ~as_mask(
+        pc.is_in(cells, value_set=pa.array(sorted(allowed), pa.string()))
+    )
     mask = view.judged & view.given(name) & unknown
     if separator is not None:
         parts = _found(
             cells,
             mask,
-            lambda text: [p for p in text.split(separator) if p.strip() and p.strip() not in allowed],
+            lambda text: [
+                p
+                for p in text.split(separator)
+                if p.strip() and p.strip() not in allowed
+            ],
         )
         mask = _mask_of(parts, len(view))
     return [Hits(mask, name, lambda i: {"value": cells[i].as_py()})]
@@ -86,7 +94,9 @@ def checksum(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     cells = _texts(view, name)
     test = ALGORITHMS[algorithm]
     wrong = _found(cells, view.judged & view.given(name), lambda text: not test(text))
-    return [Hits(_mask_of(wrong, len(view)), name, lambda i: {"value": cells[i].as_py()})]
+    return [
+        Hits(_mask_of(wrong, len(view)), name, lambda i: {"value": cells[i].as_py()})
+    ]
 
 
 @cache
@@ -128,7 +138,9 @@ def no_sensitive_text(rule: Rule, view: View, context: RuleContext) -> list[Hits
         found = _found(cells, suspect & view.judged, lambda text: detected(text, names))
         mask = _mask_of(found, len(view))
 
-        def describe(index: int, cells: Any = cells, found: Any = found) -> dict[str, Any]:
+        def describe(
+            index: int, cells: Any = cells, found: Any = found
+        ) -> dict[str, Any]:
             return {"value": masked(cells[index].as_py()), "expected": found[index]}
 
         hits.append(Hits(mask, name, describe, masked=True))
@@ -138,7 +150,9 @@ def no_sensitive_text(rule: Rule, view: View, context: RuleContext) -> list[Hits
 def broken_characters(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     """No broken, private-use or unassigned character; elsewhere the other severity."""
     chosen = set(columns_of(rule, context.plan))
-    codes = chosen | (set(code_columns(context.plan)) if rule.names("columns") == ["*code"] else set())
+    codes = chosen | (
+        set(code_columns(context.plan)) if rule.names("columns") == ["*code"] else set()
+    )
     hits = []
     for name, cells in view.frame.texts.items():
         other = rule.params.get("other_severity")

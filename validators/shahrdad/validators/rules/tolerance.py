@@ -39,7 +39,9 @@ def rounding_step(fewest: int | None, any_decimals: bool, factor: int) -> Decima
 
 def step_of(texts: Iterable[str], mark: str, factor: int) -> Decimal:
     """Return the step of some cells as printed."""
-    decimals = [d for d in (printed_decimals(text, mark) for text in texts) if d is not None]
+    decimals = [
+        d for d in (printed_decimals(text, mark) for text in texts) if d is not None
+    ]
     return rounding_step(min(decimals, default=None), any(decimals), factor)
 
 

@@ -75,7 +75,11 @@ class View:
         if isinstance(scalar, float):
             field = self.frame.fields.get(name)
             text = self.texts(name)[index].as_py()
-            return number(scalar) if field is None or text is None else Decimal(caster(field)(text))
+            return (
+                number(scalar)
+                if field is None or text is None
+                else Decimal(caster(field)(text))
+            )
         return scalar
 
     def exact(self, name: str, index: int) -> Decimal:

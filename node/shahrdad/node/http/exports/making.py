@@ -1,4 +1,4 @@
-"""Exports of whole versions: made once, kept as derived objects, made again when dropped.
+"""Exports of whole versions: made once, kept as derived objects, or made again.
 
 A derived object has a digest of its own, so it has a strong ETag, a length and ranges,
 which CKAN, DCAT, QGIS and a resumed download need. What was made for which table is

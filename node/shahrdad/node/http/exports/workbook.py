@@ -99,7 +99,12 @@ def _columns(
 
 
 def _write(
-    sheet: Any, row: int, place: int, value: Any, column: Column, formats: dict[str, Any]
+    sheet: Any,
+    row: int,
+    place: int,
+    value: Any,
+    column: Column,
+    formats: dict[str, Any],
 ) -> None:
     """Write one cell; an empty one is left out."""
     if value is None:

@@ -1,0 +1,208 @@
+"""One stream of a log on its way in, part by part (federation 7).
+
+Who pulls asks a reader and hands on its parts; who serves a push hands on what comes.
+Each part that was taken is stored, so that leaving the stream at any point leaves a
+verified prefix.
+
+    incoming = ingest.incoming(origin, peer)
+    incoming.take(start)
+    while incoming.wanted: incoming.take(chunk)
+    incoming.end()
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shahrdad.datasets.errors import ConflictError, PeerError, Reason
+from shahrdad.federation.forks import Prove
+from shahrdad.federation.limits import WITHDRAWALS_FREE
+from shahrdad.federation.log_store import LogState, Status
+from shahrdad.federation.reader import LogChunk, LogStart
+from shahrdad.federation.stream import LogStream
+from shahrdad.federation.verify import tree
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.federation.verify.growth import Growth
+from shahrdad.federation.verify.note import Opened
+
+if TYPE_CHECKING:
+    from shahrdad.federation.ingest import Ingest
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one stream brought."""
+
+    origin: str
+    first: int = 0  # index of the first new entry
+    size: int = 0  # entries held now
+    complete: bool = False
+    missing: list[Digest] = field(default_factory=list)
+    dropped: list[Digest] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)  # never applied
+    # Each key that the stream touched, and whether it was live before.
+    live_before: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> int:
+        """How many entries are new."""
+        return self.size - self.first
+
+
+class Incoming:
+    """One stream of a log on its way in, part by part; see `Ingest.incoming`.
+
+    Each part that `take` returned from is stored. Leaving the stream after any of them
+    is fine: what was stored is a verified prefix.
+
+    Args:
+        ingest: Verifies and stores.
+        log: As it was when the peer was asked, or began to push.
+        peer: Who sends, for the ledger.
+        prove: Asks the peer for a proof; None: who pushes cannot be asked, and a fork
+            stays unproven until two heads meet.
+    """
+
+    def __init__(
+        self, ingest: "Ingest", log: LogState, peer: str, prove: Prove | None
+    ) -> None:
+        self.pulled = Pulled(log.origin, log.size, log.size)
+        self.wanted = True  # whether more parts are
+        self._ingest = ingest
+        self._log = log
+        self._peer = peer
+        self._prove = prove
+        # As it was when the peer was asked: another peer's thread may have added
+        # entries since, and that is nobody's fault.
+        held = tree.frontier_at(log.size, ingest.store.hashes(log.origin))
+        self._stream = LogStream(log.origin, held)
+        self._opened: Opened | None = None
+        self._withdrawn = 0
+        self._live: int | None = None  # before the stream; counted when it matters
+
+    def take(self, part: LogStart | LogChunk) -> None:
+        """Verify one part, and store it.
+
+        Raises:
+            PeerError: the sender broke the protocol.
+            ConflictError: ORIGIN_CLOSED, LOG_FORKED, EQUIVOCATION, MASS_WITHDRAWAL;
+                OLD_SIZE_CONFLICT: what is pushed does not start where the log ends.
+        """
+        with blaming(self._peer, self._log.origin):
+            if self._opened is None:
+                if not isinstance(part, LogStart):
+                    raise _malformed("it begins with no start")
+                self._start(part)
+            elif not isinstance(part, LogChunk):
+                raise _malformed("a second start")
+            else:
+                self._chunk(part)
+
+    def end(self) -> Pulled:
+        """Take the end of the stream: the head is complete, or the sender at fault.
+
+        Raises:
+            PeerError: SHORT_STREAM; MALFORMED: there was not even a start.
+            ConflictError: EQUIVOCATION.
+        """
+        if not self.wanted:
+            return self.pulled
+        with blaming(self._peer, self._log.origin):
+            self._stream.end()
+        if self._opened is not None:
+            self._ingest.complete(self._opened, self._log.origin)
+            self.pulled.complete = True
+        return self.pulled
+
+    @property
+    def complete(self) -> bool:
+        """Whether every entry of the stream's head is stored."""
+        return self._stream.complete
+
+    def _start(self, start: LogStart) -> None:
+        """Take the first part: is it a history that goes on where ours ends?"""
+        ingest, log = self._ingest, self._log
+        if self._prove is None and start.from_size != log.size:
+            raise ConflictError(
+                Reason.OLD_SIZE_CONFLICT,
+                origin=log.origin,
+                size=log.size,
+                size_given=start.from_size,
+            )
+        checkpoint, self._opened = ingest.open(start.head, self._peer)
+        self._stream.start(start, checkpoint)
+        ingest.check_frozen(log, checkpoint)
+        offered = ingest.offer_opened(log, checkpoint, self._opened)
+        if self._stream.forked:
+            ingest.forks.prove_fork(log, checkpoint, self._opened, self._prove)
+        self.wanted = offered.ahead
+        if offered.ahead:
+            ingest.check_growth(log, checkpoint.size, 0)
+            ingest.forks.check_seen(log, checkpoint, self._opened, self._prove)
+
+    def _chunk(self, part: LogChunk) -> None:
+        """Take some entries: one transaction."""
+        ingest, pulled = self._ingest, self.pulled
+        chunk = self._stream.chunk(part)
+        if chunk.bodies:
+            sizes = sum(map(len, chunk.bodies.values()))
+            log = ingest.store.log(pulled.origin)
+            ingest.check_growth(log, self._stream.size, sizes)
+        self._brake(chunk.growth)
+        ingest.store_chunk(chunk, pulled)
+        pulled.refused.extend(chunk.growth.refused)
+        pulled.size = chunk.growth.end
+        ingest.on_entries(pulled.origin, chunk.growth.start, chunk.growth.end)
+
+    def _brake(self, growth: Growth) -> None:
+        """Hold a log that withdraws much of what it published at once.
+
+        A stolen key, or a mistake, would empty a city's catalog on every mirror within
+        one round; a person looks first.
+
+        Raises:
+            ConflictError: MASS_WITHDRAWAL; the log is paused.
+        """
+        ingest, origin = self._ingest, self._log.origin
+        before = self.pulled.live_before
+        stored = self._withdrawn
+        for entry in growth.entries:
+            if entry is None or entry.key is None:
+                continue
+            if entry.key not in before:
+                held = self._log.size and ingest.store.live_entry(origin, entry.key)
+                before[entry.key] = bool(held)
+            self._withdrawn += entry.op == "delete" and before[entry.key]
+        if self._withdrawn <= WITHDRAWALS_FREE:
+            return
+        if self._live is None:
+            self._live = len(ingest.store.live(origin)) + stored
+        if self._withdrawn * 100 > self._live * ingest.withdrawn_percent_max(origin):
+            ingest.store.set_status(origin, Status.PAUSED)
+            raise ConflictError(
+                Reason.MASS_WITHDRAWAL,
+                origin=origin,
+                withdrawn=self._withdrawn,
+                live=self._live,
+            )
+
+
+@contextmanager
+def blaming(peer: str, origin: str) -> Iterator[None]:
+    """Give the errors of a peer its name and that of the log."""
+    try:
+        yield
+    except PeerError as error:
+        raise blamed(error, peer, origin) from error
+
+
+def _malformed(detail: str) -> PeerError:
+    return PeerError(Reason.MALFORMED, field="stream", detail=detail)
+
+
+def blamed(error: PeerError, peer: str, origin: str) -> PeerError:
+    """Return an error with the peer and the log among its values."""
+    return PeerError(
+        error.reason, **{"origin": origin[:128], **error.values, "peer": peer}
+    )

@@ -1,0 +1,104 @@
+"""The addresses of the facade: three bases, and the paths that clients build."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from shahrdad.datasets.errors import RequestError
+from shahrdad.node.http.answers import Call, as_json
+from shahrdad.node.http.ckan import envelope
+from shahrdad.node.http.ckan.actions import ACTIONS, CKAN_VERSION, Asked
+from shahrdad.node.http.ckan.envelope import Refusal
+from shahrdad.node.http.ckan.packages import Base
+from shahrdad.node.http.operations import Operation, address_unknown
+
+BASES: tuple[tuple[str, Base], ...] = (
+    ("", "own"),
+    ("/all", "all"),
+    ("/harvest", "harvest"),
+)
+
+
+def _act(base: Base) -> Callable[[Call], Awaitable[Response]]:
+    """Return what answers the actions of a base."""
+
+    async def act(call: Call) -> Response:
+        name = call.path["action"]
+        action = ACTIONS.get(name)
+        if action is None:
+            return envelope.bare(f"Bad request - Action name not known: {name[:100]}")
+        values = await envelope.parameters(call.request)
+        if values is None:
+            return envelope.bare("Bad request - JSON Error: the body cannot be read")
+        asked = Asked(call, base, values, call.request.app.state.packages)
+        result = await run_in_threadpool(action, asked)
+        if isinstance(result, Refusal):
+            return envelope.bad(call, name, result)
+        return await run_in_threadpool(envelope.good, call, name, result)
+
+    return act
+
+
+def get_version(call: Call) -> Response:
+    """Answer with the version of the API."""
+    return as_json(call, {"version": 3})
+
+
+def get_status(call: Call) -> Response:
+    """Answer as CKAN's status address does."""
+    return as_json(call, {"ckan_version": CKAN_VERSION, "site_url": call.public.root})
+
+
+def get_dataset(call: Call) -> Response:
+    """Lead from CKAN's address of a dataset to its permanent one."""
+    name, _, suffix = call.path["name"].partition(".")
+    try:
+        dataset = call.node.catalog.get(name)
+    except RequestError as error:
+        raise address_unknown(call.request) from error
+    address = call.public.dataset(dataset.ref)
+    return RedirectResponse(f"{address}.{suffix}" if suffix else address, 303)
+
+
+def operations() -> list[Operation]:
+    """Return the operations of the facade."""
+    found = []
+    for prefix, base in BASES:
+        for version in ("/3", ""):
+            found.append(
+                Operation(
+                    f"ckan{base.title()}Action{version.strip('/')}",
+                    f"{prefix}/api{version}/action/{{action}}",
+                    _act(base),
+                    "An action of the CKAN API.",
+                    methods=("GET", "POST"),
+                    tolerant=True,
+                )
+            )
+        found.append(
+            Operation(
+                f"ckan{base.title()}Version",
+                f"{prefix}/api/3",
+                get_version,
+                "The version of the CKAN API.",
+                tolerant=True,
+            )
+        )
+    return [
+        *found,
+        Operation(
+            "ckanStatus",
+            "/api/util/status",
+            get_status,
+            "CKAN's status.",
+            tolerant=True,
+        ),
+        Operation(
+            "ckanDataset",
+            "/dataset/{name}",
+            get_dataset,
+            "CKAN's address.",
+            tolerant=True,
+        ),
+    ]

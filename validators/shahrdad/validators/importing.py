@@ -1,0 +1,596 @@
+"""From a file to a table of text under the columns of a standard.
+
+The order of `standards.md` 4: recognise the container, decode, find the table, match the
+columns, ask what is missing. What can be settled without a person is; what cannot is in
+`TextTable.questions` and among the findings, and nothing is guessed.
+
+Three things are known without an answer. A template states its unit and calendar itself.
+Money columns headed letter by letter as the standard names them are in rial, since that
+name or title says so. Date columns headed by machine names hold ISO dates, the form of
+our own releases; under other headers a date is Jalali unless a profile says otherwise.
+
+>>> text = "city_code,name_fa\\n1346,x\\n".encode()
+>>> open_table(text).names
+('city_code', 'name_fa')
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, cast
+
+from shahrdad.datasets.errors import DataError, Reason
+from shahrdad.datasets.standards import Field, Standard, parse
+from shahrdad.validators import header as headers
+from shahrdad.validators import label_findings, money_question, sheets, template_sheet
+from shahrdad.validators import raw_table as raw_tables
+from shahrdad.validators.container import Content, look
+from shahrdad.validators.header import Header
+from shahrdad.validators.limits import DEFAULT, Limits
+from shahrdad.validators.mapping import ColumnMapping, LabelUse, Output, build, used
+from shahrdad.validators.normalise import dates
+from shahrdad.validators.normalise.dates import Calendar
+from shahrdad.validators.options import Options
+from shahrdad.validators.profile import ColumnRule, Profile
+from shahrdad.validators.questions import Questions
+from shahrdad.validators.raw_table import Declared, RawTable
+from shahrdad.validators.source import Given, Source
+from shahrdad.validators.template_sheet import TemplateFacts
+from shahrdad.validators.text_table import (
+    Audit,
+    Finding,
+    ReadingSettings,
+    SourceFacts,
+    TextBatch,
+    TextTable,
+)
+from shahrdad.validators.totals import RowFilter
+
+CELLS_LOOKED_AT = 10_000
+WORKBOOKS = ("xlsx", "xls", "ods")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a table is opened for.
+
+    Attributes:
+        fields: The fields of the schema; none takes the labels as they are.
+        standard: The standard, where the schema is one of ours.
+        fields_match: `fieldsMatch` of another's schema.
+    """
+
+    fields: tuple[Field, ...]
+    standard: Standard | None
+    fields_match: str
+    profile: Profile
+    options: Options
+    limits: Limits
+
+
+def open_table(
+    given: Given | Source,
+    *,
+    standard: Standard | None = None,
+    descriptor: Mapping[str, Any] | None = None,
+    profile: Profile | Mapping[str, Any] | None = None,
+    options: Options | None = None,
+    name: str | None = None,
+    limits: Limits = DEFAULT,
+) -> TextTable:
+    """Open a file as a table under the columns of a schema.
+
+    Args:
+        given: A path, bytes or a binary file object.
+        standard: The standard that the table is of.
+        descriptor: Another Table Schema, where there is no standard; without either the
+            columns keep their labels.
+        profile: A mapping profile, whole or in part.
+        options: What was declared for this run; it goes before the profile.
+        name: What reports call the file.
+        limits: The bounds.
+
+    Returns:
+        The table, its rows not read yet. What must be asked is in `questions`.
+
+    Raises:
+        DataError: SOURCE_*; PROFILE_INVALID; SOURCE_QUESTIONS where the header is not
+            the one that the profile was made for.
+        OSError: the path cannot be opened.
+    """
+    source = given if isinstance(given, Source) else Source.of(given, name=name, limits=limits)
+    wanted = _wanted(standard, descriptor, Profile.of(profile), options or Options(), limits)
+    content = look(source, limits)
+    raw, template = _read_raw(source, content, wanted)
+    header = _find_header(source, raw, wanted)
+    _check_header(source, header.labels, limits)
+    mapping = _map(source, raw, header, wanted, template)
+    return _table(source, content, raw, header, mapping, wanted, template)
+
+
+def _wanted(
+    standard: Standard | None,
+    descriptor: Mapping[str, Any] | None,
+    profile: Profile,
+    options: Options,
+    limits: Limits,
+) -> _Wanted:
+    fields: tuple[Field, ...] = ()
+    fields_match = "exact"
+    if standard is not None:
+        fields = standard.fields
+    elif descriptor is not None:
+        fields = parse(descriptor).fields
+        given = descriptor.get("fieldsMatch", "exact")
+        fields_match = str(given[0]) if isinstance(given, list) and given else str(given)
+    return _Wanted(fields, standard, fields_match, profile, options, limits)
+
+
+def _read_raw(
+    source: Source, content: Content, wanted: _Wanted
+) -> tuple[RawTable, TemplateFacts | None]:
+    """Open the file by its format."""
+    if content.format in WORKBOOKS:
+        return _read_sheet(source, content, wanted)
+    options, profile = wanted.options, wanted.profile
+    declared = Declared(
+        encoding=options.encoding or profile.encoding,
+        delimiter=options.delimiter or profile.delimiter,
+        one_column=len(wanted.fields) == 1,
+        recognised=_recogniser(wanted),
+        block_bytes=options.block_bytes,
+    )
+    if content.format == "parquet":
+        return raw_tables.from_parquet(source, wanted.limits), None
+    if content.format in ("json", "jsonl"):
+        return raw_tables.from_json(source, content, declared, wanted.limits), None
+    return raw_tables.from_text(source, content, declared, wanted.limits), None
+
+
+def _recogniser(wanted: _Wanted) -> Callable[[Sequence[Sequence[str]]], bool] | None:
+    if not wanted.fields:
+        return None
+    return lambda rows: headers.find(rows, wanted.fields) is not None
+
+
+def _read_sheet(
+    source: Source, content: Content, wanted: _Wanted
+) -> tuple[RawTable, TemplateFacts | None]:
+    """Open a workbook and choose its sheet."""
+    workbook = sheets.open_workbook(source, content, wanted.limits)
+    template = None
+    name = wanted.options.sheet or wanted.profile.sheet
+    if template_sheet.is_template(workbook.names):
+        template = template_sheet.read(workbook.read(template_sheet.SHEET_PROPERTIES).rows)
+        name = name or template_sheet.SHEET_DATA
+    if name is not None and name not in workbook.names:
+        raise _sheet_question(source, workbook.names)
+    if name is not None:
+        sheet = workbook.read(name)
+    else:
+        sheet = _choose_sheet(source, workbook, wanted)
+    if not sheet.rows:
+        raise DataError(Reason.SOURCE_EMPTY, name=source.label)
+    return raw_tables.from_sheet(sheet, content.format, wanted.limits), template
+
+
+def _sheet_question(source: Source, names: Sequence[str]) -> DataError:
+    return DataError(Reason.SOURCE_SHEET, name=source.label, candidates=", ".join(names) or "-")
+
+
+def _choose_sheet(source: Source, workbook: sheets.Workbook, wanted: _Wanted) -> sheets.Sheet:
+    """Take the single visible sheet, or the single one with a header of the standard."""
+    if len(workbook.visible) == 1:
+        return workbook.read(workbook.visible[0])
+    found: list[sheets.Sheet] = []
+    named: list[str] = []
+    for name in workbook.visible if wanted.fields else ():
+        sheet = workbook.read(name)
+        head = [sheets.text_row(row) for row in sheet.rows[: wanted.limits.header_rows_looked_at]]
+        if headers.find(head, wanted.fields, sheet.facts.merged) is None:
+            continue
+        same = next((one.name for one in found if one.rows == sheet.rows), None)
+        named.append(name if same is None else f"{name} (= {same})")
+        found.append(sheet)
+    if len(found) == 1:
+        return found[0]
+    raise _sheet_question(source, named or workbook.visible)
+
+
+def _find_header(source: Source, raw: RawTable, wanted: _Wanted) -> Header:
+    """Find the header, or take the declared one."""
+    rows = wanted.profile.header_rows
+    if wanted.options.header_row is not None:
+        rows = (wanted.options.header_row,)
+    if raw.fixed_header:
+        return Header((1,), tuple(raw.head[0]), 1)
+    if rows:
+        if rows[-1] > len(raw.head):
+            raise DataError(Reason.SOURCE_HEADER, name=source.label, candidates=f"1…{len(raw.head)}")
+        return headers.declared(raw.head, rows, raw.merged)
+    if wanted.standard is not None:
+        if wanted.profile.columns:
+            known = _header_of_profile(raw, wanted.profile)
+            if known is not None:
+                return known
+        found = headers.find(raw.head, wanted.fields, raw.merged)
+        if found is not None:
+            return found
+        nearest = headers.nearest(raw.head, wanted.fields)
+        raise DataError(Reason.SOURCE_HEADER, name=source.label, candidates=nearest or "-")
+    first = next((n for n, row in enumerate(raw.head, start=1) if any(map(str.strip, row))), 1)
+    return Header((first,), tuple(raw.head[first - 1]), first)
+
+
+def _header_of_profile(raw: RawTable, profile: Profile) -> Header | None:
+    """Find the row that holds the labels which a profile names."""
+    for number, row in enumerate(raw.head, start=1):
+        labels = tuple(" ".join(cell.split()) for cell in row)
+        if profile.knows(labels):
+            return Header((number,), labels, number)
+    return None
+
+
+def _check_header(source: Source, labels: Sequence[str], limits: Limits) -> None:
+    """Refuse a header beyond the bounds.
+
+    Raises:
+        DataError: SOURCE_TOO_LARGE.
+    """
+    size = sum(len(label.encode("utf-8", "replace")) for label in labels)
+    for found, unit, found_max in (
+        (len(labels), "columns", limits.columns_max),
+        (size, "bytes (header)", limits.header_bytes_max),
+    ):
+        if found > found_max:
+            raise DataError(
+                Reason.SOURCE_TOO_LARGE,
+                name=source.label,
+                found=found,
+                unit=unit,
+                found_max=found_max,
+            )
+
+
+def _map(
+    source: Source,
+    raw: RawTable,
+    header: Header,
+    wanted: _Wanted,
+    template: TemplateFacts | None,
+) -> ColumnMapping:
+    """Decide what becomes of the columns."""
+    labels = header.labels
+    if not wanted.fields:
+        return _unmapped(labels)
+    profile = wanted.profile
+    if profile.columns and profile.signature and not profile.knows(labels):
+        found = ", ".join(label for label in labels if label.strip())
+        raise DataError(Reason.SOURCE_QUESTIONS, name=source.label, questions=found)
+    empty = [at for at, label in enumerate(labels) if not label.strip() and _is_empty(raw, header, at)]
+    if wanted.standard is None and not profile.columns:
+        return _by_name(labels, wanted.fields)
+    mapping = build(labels, wanted.fields, profile, empty=empty)
+    constants = [
+        Output(name, (), ColumnRule(to=name, constant=value))
+        for name, value in (template.fill if template else {}).items()
+        if name not in mapping.names and any(field.name == name for field in wanted.fields)
+    ]
+    return replace(mapping, outputs=(*mapping.outputs, *constants)) if constants else mapping
+
+
+def _is_empty(raw: RawTable, header: Header, at: int) -> bool:
+    """Tell whether a column has no cell below the header, as far as one can see."""
+    if raw.values is not None:
+        below = raw.values[header.last :]
+        return all(at >= len(row) or row[at] in ("", None) for row in below)
+    return all(at >= len(row) or not row[at].strip() for row in raw.head[header.last :])
+
+
+def _unmapped(labels: Sequence[str]) -> ColumnMapping:
+    """Give every column its own label, made unique."""
+    names: list[str] = []
+    for at, label in enumerate(labels):
+        name = label.strip() or f"col_{at + 1}"
+        while name in names:
+            name = f"{name}_{at + 1}"
+        names.append(name)
+    uses = tuple(
+        LabelUse(label, at, "certain", name, 1.0)
+        for at, (label, name) in enumerate(zip(labels, names, strict=True))
+    )
+    return ColumnMapping(uses, tuple(Output(name, (at,)) for at, name in enumerate(names)))
+
+
+def _by_name(labels: Sequence[str], fields: Sequence[Field]) -> ColumnMapping:
+    """Map by equal names alone, as Data Package has it for a schema that is not ours."""
+    places: dict[str, int] = {}
+    for at, label in enumerate(labels):
+        places.setdefault(label, at)
+    known = {field.name for field in fields}
+    uses = tuple(
+        LabelUse(label, at, "certain", label, 1.0)
+        if label in known and places[label] == at
+        else LabelUse(label, at, "unknown")
+        for at, label in enumerate(labels)
+    )
+    outputs = tuple(Output(f.name, (places[f.name],)) for f in fields if f.name in places)
+    return ColumnMapping(uses, outputs)
+
+
+def _table(
+    source: Source,
+    content: Content,
+    raw: RawTable,
+    header: Header,
+    mapping: ColumnMapping,
+    wanted: _Wanted,
+    template: TemplateFacts | None,
+) -> TextTable:
+    """Put the parts of the table together."""
+    settings, unit_known = _settings(raw, mapping, wanted, template)
+    asked = _questions(raw, header, mapping, wanted, unit_known=unit_known)
+    findings = [
+        *raw.findings,
+        *_label_findings(mapping, wanted, header.labels),
+        *_template_findings(template, wanted),
+        *_fill_merged(raw, header, mapping, wanted),
+    ]
+    if asked.money is not None and wanted.options.normalise:
+        units = ", ".join(one.unit for one in asked.money.proposals)
+        findings.append(Finding("money-unit-missing", "error", {"value": units or "-"}))
+    settings = replace(settings, jalali_text=_jalali_text(raw, header, mapping, wanted))
+    audit = Audit()
+    rows = RowFilter(wanted.profile.skip_rows, _anchors(mapping, wanted))
+    facts = SourceFacts(
+        name=source.name,
+        bytes=source.bytes,
+        sha256=source.sha256,
+        format=raw.format,
+        container=content.container,
+        sheet=raw.sheet,
+        header_rows=header.rows,
+        encoding=raw.encoding,
+        dialect=raw.dialect,
+        dialect_how=raw.dialect_how,
+        mapping=used(mapping),
+    )
+    return TextTable(
+        labels=header.labels,
+        names=mapping.names,
+        origins=tuple(output.origin for output in mapping.outputs),
+        source=facts,
+        settings=settings,
+        audit=audit,
+        batches=_read(raw, header, mapping, rows, audit, findings),
+        findings=findings,
+        questions=asked,
+        declared={**wanted.profile.declared, **(template.declared if template else {})},
+    )
+
+
+def _read(
+    raw: RawTable,
+    header: Header,
+    mapping: ColumnMapping,
+    rows: RowFilter,
+    audit: Audit,
+    findings: list[Finding],
+) -> Iterator[TextBatch]:
+    """Read the rows; what is found on the way is added at the end."""
+    dropped = [use for use in mapping.uses if use.use == "empty"]
+    filled = dict.fromkeys((use.position for use in dropped), 0)
+    for batch in raw.batches(header.last, len(header.labels)):
+        for use in dropped:
+            filled[use.position] += _texts_in(batch, use.position)
+        yield mapping.apply(rows.apply(batch), audit)
+    findings += rows.findings()
+    for position, count in filled.items():
+        if count:
+            values = {"value": position + 1, "cells": count}
+            findings.append(Finding("label-blank", "error", values))
+
+
+def _texts_in(batch: TextBatch, position: int) -> int:
+    import pyarrow.compute as pc
+
+    lengths = pc.fill_null(pc.binary_length(batch.columns[position]), 0)
+    return int(pc.sum(pc.greater(lengths, 0)).as_py() or 0)
+
+
+def _field_of(wanted: _Wanted) -> Mapping[str, Field]:
+    return {field.name: field for field in wanted.fields}
+
+
+def _settings(
+    raw: RawTable, mapping: ColumnMapping, wanted: _Wanted, template: TemplateFacts | None
+) -> tuple[ReadingSettings, bool]:
+    """Return how cells are read, and whether the money unit is known or not needed."""
+    profile, fields = wanted.profile, _field_of(wanted)
+    settings = profile.settings()
+    money = [out for out in mapping.outputs if _kind(fields, out) == "money"]
+    unit = profile.money_unit or (template.money_unit if template else None)
+    if unit is None and money and all(_is_headed_exactly(mapping, fields, out) for out in money):
+        unit = "rial"
+    calendar: Calendar = profile.calendar
+    if "calendar" not in profile.descriptor:
+        if template is not None and template.calendar is not None:
+            calendar = cast(Calendar, template.calendar)
+        elif _has_machine_dates(mapping, fields):
+            calendar = "gregorian"
+    fill = dict(template.fill) if template else {}
+    found = replace(settings, money_unit=unit, calendar=calendar, fill=fill)
+    return found, unit is not None or not money
+
+
+def _kind(fields: Mapping[str, Field], output: Output) -> str | None:
+    field = fields.get(output.name)
+    if field is None:
+        return None
+    return "date" if field.type == "date" else field.kind
+
+
+def _label(mapping: ColumnMapping, output: Output) -> str:
+    """Return the header of a column as read, without the mark of a required one."""
+    if output.origin is None:
+        return ""
+    return mapping.uses[output.origin].label.strip().removesuffix("*").strip()
+
+
+def _is_headed_exactly(
+    mapping: ColumnMapping, fields: Mapping[str, Field], output: Output
+) -> bool:
+    field = fields[output.name]
+    label = _label(mapping, output)
+    return label in (field.name, field.title_fa, field.title_en)
+
+
+def _has_machine_dates(mapping: ColumnMapping, fields: Mapping[str, Field]) -> bool:
+    """Tell whether every date column is headed by its machine name."""
+    found = [out for out in mapping.outputs if _kind(fields, out) == "date"]
+    return bool(found) and all(_label(mapping, out) == out.name for out in found)
+
+
+def _questions(
+    raw: RawTable, header: Header, mapping: ColumnMapping, wanted: _Wanted, *, unit_known: bool
+) -> Questions:
+    """Collect what is certain, proposed or must be asked."""
+    fields = _field_of(wanted)
+    money = [out for out in mapping.outputs if _kind(fields, out) == "money"]
+    question = None
+    if not unit_known:
+        question = _money_question(raw, header, money, wanted)
+    names = set(mapping.names)
+    missing = [
+        field.name
+        for field in wanted.fields
+        if field.required and field.import_default is None and field.name not in names
+    ]
+    years = {use.fiscal_year for use in mapping.uses if use.fiscal_year is not None}
+    return Questions(
+        certain={
+            use.label: use.name
+            for use in mapping.uses
+            if use.name is not None and use.use in ("certain", "profile")
+        },
+        proposed=tuple(use for use in mapping.uses if use.use == "proposed"),
+        asked=tuple(use for use in mapping.uses if use.use == "unknown" and use.label.strip()),
+        missing=tuple(missing),
+        money=question,
+        fiscal_years=tuple(sorted(years)),
+    )
+
+
+def _money_question(
+    raw: RawTable, header: Header, money: Sequence[Output], wanted: _Wanted
+) -> money_question.MoneyQuestion:
+    """Ask for the unit, with what the file seems to state."""
+    places = [position for output in money for position in output.positions]
+    below = raw.head[header.last :]
+    cells = [row[at] for row in below for at in places if at < len(row) and row[at].strip()]
+    above = [cell for row in raw.head[: header.last] for cell in row if cell.strip()]
+    labels = [header.labels[at] for at in places]
+    proposals = money_question.propose(
+        (cell for cell in above if cell not in header.labels), labels, cells
+    )
+    names = [output.name for output in money]
+    return money_question.ask(names, proposals, cells, wanted.profile.decimal)
+
+
+def _label_findings(
+    mapping: ColumnMapping, wanted: _Wanted, labels: Sequence[str]
+) -> Iterator[Finding]:
+    """Return what the report says about the header."""
+    yield from label_findings.doubled(mapping, labels)
+    if wanted.fields and wanted.standard is None and not wanted.profile.columns:
+        names = [field.name for field in wanted.fields]
+        yield from label_findings.by_fields_match(labels, names, wanted.fields_match)
+    elif wanted.fields:
+        yield from label_findings.unsettled(mapping)
+
+
+def _template_findings(template: TemplateFacts | None, wanted: _Wanted) -> Iterator[Finding]:
+    """Warn of a template that was made for another standard or version."""
+    if template is None or wanted.standard is None or template.standard is None:
+        return
+    made_for = f"{template.standard}@{template.version or '?'}"
+    if made_for != wanted.standard.id:
+        yield Finding("source-remark", "warning", {"value": f"{made_for} → {wanted.standard.id}"})
+
+
+def _anchors(mapping: ColumnMapping, wanted: _Wanted) -> tuple[int, ...]:
+    """Return the columns of the file whose cells name a row: codes of the primary key."""
+    if wanted.standard is None:
+        return ()
+    fields = _field_of(wanted)
+    found = []
+    for output in mapping.outputs:
+        field = fields.get(output.name)
+        if (
+            field is not None
+            and field.kind == "code"
+            and field.required
+            and field.import_default is None
+            and field.name in wanted.standard.primary_key
+            and field.name != "city_code"
+            and output.origin is not None
+        ):
+            found.append(output.origin)
+    return tuple(found)
+
+
+def _fill_merged(
+    raw: RawTable, header: Header, mapping: ColumnMapping, wanted: _Wanted
+) -> Iterator[Finding]:
+    """Fill cells merged downwards, in columns of codes and labels alone."""
+    if raw.values is None:
+        return
+    fields = _field_of(wanted)
+    names = {
+        output.origin: output.name
+        for output in mapping.outputs
+        if output.origin is not None
+        and (field := fields.get(output.name)) is not None
+        and (field.kind == "code" or field.categories)
+    }
+    counts: dict[str, int] = {}
+    for (top, left), (bottom, right) in raw.merged:
+        name = names.get(left - 1)
+        if name is None or left != right or top <= header.last or bottom == top:
+            continue
+        for row in raw.values[top : min(bottom, len(raw.values))]:
+            if left <= len(row):
+                row[left - 1] = raw.values[top - 1][left - 1]
+                counts[name] = counts.get(name, 0) + 1
+    for name, count in counts.items():
+        yield Finding("source-remark", "warning", {"value": f"{name}: {count}"}, column=name)
+
+
+def _jalali_text(
+    raw: RawTable, header: Header, mapping: ColumnMapping, wanted: _Wanted
+) -> frozenset[str]:
+    """Return the date columns of a sheet that hold Jalali texts beside typed dates."""
+    if raw.values is None:
+        return frozenset()
+    fields = _field_of(wanted)
+    found = set()
+    for output in mapping.outputs:
+        if output.origin is None or _kind(fields, output) != "date":
+            continue
+        cells = [
+            row[output.origin]
+            for row in raw.values[header.last : header.last + CELLS_LOOKED_AT]
+            if output.origin < len(row)
+        ]
+        typed = any(isinstance(cell, date) for cell in cells)
+        if typed and any(isinstance(cell, str) and _is_jalali(cell) for cell in cells):
+            found.add(output.name)
+    return frozenset(found)
+
+
+def _is_jalali(text: str) -> bool:
+    """Tell whether a text is a Jalali date, its century perhaps left out."""
+    return bool(text) and dates.parse(text, calendar="jalali", century=1300).value is not None
+
+
+__all__ = ["open_table"]

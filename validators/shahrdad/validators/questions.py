@@ -1,0 +1,136 @@
+"""What an import knows, what it proposes, and what it must ask a person.
+
+The answers become a mapping profile: the same file is then imported without a question.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from shahrdad.validators.mapping import LabelUse
+from shahrdad.validators.money_question import MoneyQuestion
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What opening a file left open.
+
+    Attributes:
+        certain: Column by label, taken without asking.
+        proposed: Columns that a person confirms, each with its field and score.
+        asked: Columns that match nothing: map, keep or ignore them.
+        missing: Required fields that no column is mapped to and no default fills.
+        money: The money question; None where the unit is known or not needed.
+        fiscal_years: Jalali years that headers name, which propose `fiscal_year`.
+    """
+
+    certain: Mapping[str, str] = field(default_factory=dict)
+    proposed: tuple[LabelUse, ...] = ()
+    asked: tuple[LabelUse, ...] = ()
+    missing: tuple[str, ...] = ()
+    money: MoneyQuestion | None = None
+    fiscal_years: tuple[int, ...] = ()
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing must be asked."""
+        return not (self.proposed or self.asked or self.missing or self.money)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the questions as JSON, for a form or a terminal."""
+        money = self.money
+        return {
+            "certain": dict(self.certain),
+            "proposed": [
+                {"label": use.label, "field": use.name, "score": round(use.score, 2)}
+                for use in self.proposed
+            ],
+            "asked": [use.label for use in self.asked],
+            "missing": list(self.missing),
+            "fiscal_years": list(self.fiscal_years),
+            "money": None
+            if money is None
+            else {
+                "columns": list(money.columns),
+                "proposals": [
+                    {"unit": one.unit, "where": one.where, "text": one.text}
+                    for one in money.proposals
+                ],
+                "worked": list(money.worked),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a person answered.
+
+    Attributes:
+        columns: Field by label; None ignores the column.
+        keep: Labels that become `x_` columns.
+        constants: Text by field that no column is mapped to.
+        values: Code by cell text, by field.
+        money_unit: A code of the list `money_units`.
+        calendar: `jalali`, `gregorian` or `mixed`.
+    """
+
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
+    constants: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    money_unit: str | None = None
+    calendar: str | None = None
+
+
+def to_profile(
+    name: str,
+    family: str,
+    standard: str,
+    labels: Sequence[str],
+    certain: Mapping[str, str],
+    answers: Answers,
+    source: Mapping[str, Any],
+    *,
+    version: int = 1,
+) -> dict[str, Any]:
+    """Make the profile with which the same layout asks nothing.
+
+    Args:
+        name: What the profile is called.
+        family: Family of the standard.
+        standard: Version of the standard.
+        labels: The header as read.
+        certain: Column by label, taken without asking.
+        answers: What the person answered.
+        source: Kind, sheet, header rows and the like, as in `source` of a profile.
+        version: Counts the changes of this profile.
+    """
+    chosen: dict[str, str | None] = {**certain, **answers.columns}
+    columns: list[dict[str, Any]] = []
+    for label, target in chosen.items():
+        if target is None or label in answers.keep:
+            continue
+        rule: dict[str, Any] = {"to": target, "from": label}
+        if target in answers.values:
+            rule["values"] = dict(answers.values[target])
+        columns.append(rule)
+    columns += [
+        {"to": target, "constant": value} for target, value in answers.constants.items()
+    ]
+    used = {rule.get("from") for rule in columns} | set(answers.keep)
+    profile: dict[str, Any] = {
+        "profile": name,
+        "version": version,
+        "family": family,
+        "standard": standard,
+        "source": dict(source),
+        "signature": [label for label in labels if label.strip()],
+        "columns": columns,
+        "keep": list(answers.keep),
+        "ignore": [label for label in labels if label.strip() and label not in used],
+    }
+    if answers.money_unit is not None:
+        profile["money_unit"] = answers.money_unit
+    if answers.calendar is not None:
+        profile["calendar"] = answers.calendar
+    return profile
