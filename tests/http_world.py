@@ -86,7 +86,7 @@ class World:
         fiscal_year: int | None = None,
         change: Mapping[str, Any] | None = None,
     ) -> Digest:
-        """Publish rows as the next version of a dataset, and return its record's digest."""
+        """Publish rows as the next version of a dataset; return its record's digest."""
         table, attachments = self._objects(city, slug, family, rows)
         origin, key = f"{city}.example/catalog", f"ds/{slug}"
         if origin not in self.frontiers:

@@ -15,11 +15,14 @@ _TYPES = (
 )
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_ODF = "urn:oasis:names:tc:opendocument:xmlns"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def xlsx_of(
-    sheets: Mapping[str, Sequence[Sequence[Any]]], *, merged: Mapping[str, Sequence[str]] | None = None
+    sheets: Mapping[str, Sequence[Any]],
+    *,
+    merged: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
     """Return an XLSX of sheets, written by a library."""
     import openpyxl
@@ -38,7 +41,13 @@ def xlsx_of(
 
 
 def xlsx_of_xml(
-    rows: str, *, before: str = "", after: str = "", styles: str = "", names: str = "", prefix: str = ""
+    rows: str,
+    *,
+    before: str = "",
+    after: str = "",
+    styles: str = "",
+    names: str = "",
+    prefix: str = "",
 ) -> bytes:
     """Return an XLSX whose one sheet holds the given XML of rows."""
     colon = f":{prefix}" if prefix else ""
@@ -53,7 +62,8 @@ def xlsx_of_xml(
         f' Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
         f'<sheet name="s" sheetId="1" r:id="r1"/></sheets>{names}</workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_RELATIONS}"><Relationship Id="r1"'
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_RELATIONS}">'
+        f'<Relationship Id="r1"'
         f' Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
         "xl/styles.xml": styles or f'<styleSheet xmlns="{_MAIN}"/>',
         "xl/worksheets/sheet1.xml": sheet,
@@ -64,15 +74,12 @@ def xlsx_of_xml(
 def ods_of(table: str) -> bytes:
     """Return an ODS whose one sheet holds the given XML of rows."""
     content = (
-        '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
-        ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
-        ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body>'
+        f'<office:document-content xmlns:office="{_ODF}:office:1.0"'
+        f' xmlns:table="{_ODF}:table:1.0" xmlns:text="{_ODF}:text:1.0"><office:body>'
         f'<office:spreadsheet><table:table table:name="s">{table}</table:table>'
         "</office:spreadsheet></office:body></office:document-content>"
     )
-    manifest = (
-        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
-    )
+    manifest = f'<manifest:manifest xmlns:manifest="{_ODF}:manifest:1.0"/>'
     return zip_of(
         {
             "mimetype": b"application/vnd.oasis.opendocument.spreadsheet",

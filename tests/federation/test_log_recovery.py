@@ -28,7 +28,7 @@ from shahrdad.federation.log_writer import (
     CommitPoint,
     State,
 )
-from shahrdad.federation.recovery import Finding
+from shahrdad.federation.recovery import Finding, Held, Shown, decide
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import evidence as evidences
 from shahrdad.federation.verify.checkpoint import Checkpoint
@@ -241,6 +241,55 @@ def test_restored_guard_is_raised_to_the_signed_head(world: World) -> None:
 
     assert (State.READY, Finding.GUARD_BEHIND) == (recovery.state, recovery.finding)
     check(world)
+
+
+def test_forgotten_head_is_stored_again_when_its_entries_are_here(
+    world: World,
+) -> None:
+    """The database lost its newest head, and the mirror still shows it."""
+    writer = world.writer()
+    writer.start()
+    first = world.store.log(ORIGIN).checkpoint
+    publish(writer, 1)
+    note = world.store.log(ORIGIN).checkpoint
+    connection = world.connections.connect()
+    connection.execute("UPDATE log SET head_size=1,checkpoint=?", (first,))
+
+    recovery = world.writer().start()
+
+    assert (State.READY, Finding.SHOWN_HEAD) == (recovery.state, recovery.finding)
+    assert note == world.store.log(ORIGIN).checkpoint
+    check(world)
+
+
+def test_two_shown_heads_of_one_size_are_a_fork() -> None:
+    """Even above everything that is stored here, one of them is a second history."""
+    held = Held(size=5, head_size=5, root_at=lambda size: b"r" * 32)
+    guard = Guarded(5, b"r" * 32)
+    one, two = (
+        Shown(Checkpoint(ORIGIN, 9, root), b"") for root in (b"1" * 32, b"2" * 32)
+    )
+
+    assert Finding.FORKED is decide(held, guard, [one, two]).finding
+    assert Finding.ENTRIES_LOST is decide(held, guard, [one, one]).finding
+
+
+def test_guard_of_another_history_is_a_fork() -> None:
+    """A bit that rotted in a signed prefix is never signed again."""
+    held = Held(size=5, head_size=5, root_at=lambda size: b"r" * 32)
+
+    assert Finding.FORKED is decide(held, Guarded(5, b"x" * 32), []).finding
+    assert Finding.COMPLETE is decide(held, Guarded(5, b"r" * 32), []).finding
+
+
+def test_shown_history_above_the_signed_head_is_ours_to_pull() -> None:
+    """An unsigned tail that differs was never our word; what we signed is."""
+    held = Held(size=7, head_size=5, root_at=lambda size: b"r" * 32)
+    shown = Shown(Checkpoint(ORIGIN, 6, b"x" * 32), b"")
+
+    decision = decide(held, Guarded(5, b"r" * 32), [shown])
+
+    assert (Finding.ENTRIES_LOST, shown) == (decision.finding, decision.shown)
 
 
 def test_damaged_entry_is_never_signed(world: World) -> None:

@@ -98,7 +98,7 @@ def test_making_a_log_again_changes_nothing(store: LogStore) -> None:
     assert store.ensure_log(ORIGIN).own
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_store_agrees_with_the_definition_after_any_appends(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

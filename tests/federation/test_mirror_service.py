@@ -119,9 +119,7 @@ def test_wrong_start_is_told_the_size(tmp_path: Path) -> None:
 
 def altered(log: SimLog, change: Callable[[LogChunk], LogChunk]) -> list[object]:
     """Return a push with its chunks changed."""
-    return [
-        change(part) if isinstance(part, LogChunk) else part for part in parts(log)
-    ]
+    return [change(part) if isinstance(part, LogChunk) else part for part in parts(log)]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.federation.limits import ENTRY_BUNDLE_BYTES_MAX, ENTRY_BYTES_MAX
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.tile import (
+    TILES_KEPT,
     MirrorPath,
     decode_bundle,
     encode_bundle,
@@ -186,3 +187,21 @@ def test_hash_reader_reads_a_grown_tile_again() -> None:
         read(0, 2)
 
     assert [(0, 0)] * 3 == asked
+
+
+def test_hash_reader_forgets_old_tiles() -> None:
+    """A stream over a long log takes no more memory than one proof."""
+    asked = []
+
+    def read_tile(level: int, number: int) -> bytes:
+        asked.append(number)
+        return bytes(256 * 32)
+
+    read = hash_reader(read_tile)
+    for number in range(TILES_KEPT + 1):
+        read(0, number * 256)
+    read(0, TILES_KEPT * 256)
+    assert [*range(TILES_KEPT + 1)] == asked
+    read(0, 0)
+
+    assert [*range(TILES_KEPT + 1), 0] == asked

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_data import SHARED, needs_shared
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.validators.container import look
 from shahrdad.validators.importing import open_table
 from shahrdad.validators.limits import DEFAULT
 from shahrdad.validators.source import Source
+from shared_data import SHARED, needs_shared
 
 CSV = "نام,شمار\nالف,1\n".encode()
 
@@ -30,13 +30,28 @@ def zipped(*members: tuple[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+def read_all(content: bytes, **limits: int) -> int:
+    """Inflate what is inside a file, and return its length."""
+    found = look(Source.of(content), replace(DEFAULT, **limits))
+    size = 0
+    with found.open() as stream:
+        while block := stream.read(1 << 16):
+            size += len(block)
+    return size
+
+
+def outcome(content: bytes) -> DataError | int:
+    """Return how many rows a file has, or why it is refused."""
+    try:
+        return sum(batch.rows_count for batch in open_table(content).batches)
+    except DataError as error:
+        return error
+
+
 def refused(content: bytes, **limits: int) -> Reason:
     """Return why a file is refused."""
     with pytest.raises(DataError) as caught:
-        found = look(Source.of(content), replace(DEFAULT, **limits))
-        with found.open() as stream:
-            while stream.read(1 << 16):
-                pass
+        read_all(content, **limits)
     return caught.value.reason
 
 
@@ -48,7 +63,11 @@ def refused(content: bytes, **limits: int) -> Reason:
         (gzip.compress(CSV), "text", "gz"),
         (gzip.compress(CSV) + gzip.compress(b"x,2\n"), "text", "gz"),
         (zipped(("data.csv", CSV)), "text", "zip"),
-        (zipped(("d/", b""), ("d/a.csv", CSV), ("__MACOSX/._a.csv", b"x")), "text", "zip"),
+        (
+            zipped(("d/", b""), ("d/a.csv", CSV), ("__MACOSX/._a.csv", b"x")),
+            "text",
+            "zip",
+        ),
         (b'[{"a": 1}]', "json", None),
         (b'[["a"], [1]]', "json", None),
         (b'{"a": 1}\n{"a": 2}\n', "jsonl", None),
@@ -103,7 +122,9 @@ def test_inflation_is_counted() -> None:
 
     assert Reason.SOURCE_INFLATES == refused(bomb, inflation_free_bytes=1_000_000)
     assert Reason.SOURCE_INFLATES == refused(bomb, inflated_bytes_max=2_999_999)
-    with look(Source.of(bomb), replace(DEFAULT, inflated_bytes_max=3_000_000)).open() as stream:
+    with look(
+        Source.of(bomb), replace(DEFAULT, inflated_bytes_max=3_000_000)
+    ).open() as stream:
         assert 3_000_000 == len(stream.read())
 
 
@@ -122,7 +143,9 @@ def test_members_are_bounded() -> None:
     """As many members as allowed are listed; one more is refused."""
     archive = zipped(("a.csv", CSV), ("__MACOSX/b", b""))
 
-    assert "text" == look(Source.of(archive), replace(DEFAULT, zip_members_max=2)).format
+    assert (
+        "text" == look(Source.of(archive), replace(DEFAULT, zip_members_max=2)).format
+    )
     assert Reason.SOURCE_TOO_LARGE == refused(archive, zip_members_max=1)
 
 
@@ -130,7 +153,9 @@ def test_encrypted_files_are_named() -> None:
     """A member with the encryption flag, or a workbook behind a password, says so."""
     flagged = bytearray(zipped(("a.csv", CSV)))
     flagged[flagged.index(b"PK\x01\x02") + 8] |= 1
-    protected = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le")
+    protected = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode(
+        "utf-16-le"
+    )
 
     assert Reason.SOURCE_ENCRYPTED == refused(bytes(flagged))
     assert Reason.SOURCE_ENCRYPTED == refused(protected)
@@ -144,27 +169,42 @@ def test_name_may_hide_the_format() -> None:
     assert "xlsx" == look(Source.of(path)).format
 
 
-SAMPLES = [CSV, gzip.compress(CSV), zipped(("a.csv", CSV)), b'[{"a": 1}]', "a;b\r\n".encode("utf-16")]
+SAMPLES = [
+    CSV,
+    gzip.compress(CSV),
+    zipped(("a.csv", CSV)),
+    b'[{"a": 1}]',
+    "a;b\r\n".encode("utf-16"),
+]
 
 
-@given(st.sampled_from(SAMPLES), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255))))
+@given(
+    st.sampled_from(SAMPLES),
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255))),
+)
 @settings(max_examples=300, deadline=None)
-def test_damaged_bytes_never_crash(content: bytes, damage: list[tuple[int, int]]) -> None:
+def test_damaged_bytes_never_crash(
+    content: bytes, damage: list[tuple[int, int]]
+) -> None:
     """A damaged file is read or refused with a reason; nothing else comes out."""
     damaged = bytearray(content)
     for place, byte in damage:
         damaged[place % len(damaged)] = byte
-    try:
-        table = open_table(bytes(damaged))
-        assert sum(batch.rows_count for batch in table.batches) >= 0
-    except DataError as error:
-        assert error.text("fa")
-        assert error.text("en")
+    found = outcome(bytes(damaged))
+
+    assert isinstance(found, int) or (found.text("fa") and found.text("en"))
 
 
 def test_random_bytes_never_crash(tmp_path: Path) -> None:
     """Bytes of every sort in front are read or refused with a reason."""
-    for start in (b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PAR1", b"{", b"["):
+    for start in (
+        b"PK\x03\x04",
+        b"\x1f\x8b",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        b"PAR1",
+        b"{",
+        b"[",
+    ):
         path = tmp_path / "file"
         path.write_bytes(start + bytes(range(256)) * 20)
         with pytest.raises(DataError):

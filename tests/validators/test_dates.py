@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_data import SHARED, needs_shared
 
 from shahrdad.datasets import jalali
 from shahrdad.validators.normalise import dates
+from shared_data import SHARED, needs_shared
 
 
 @needs_shared
@@ -50,7 +50,8 @@ def test_every_day_of_two_centuries() -> None:
 @given(
     st.lists(
         st.from_regex(
-            r"(1[3-5]|19|20)[0-9]{2}[/.-][01][0-9][/.-][0-3][0-9]|[0-9]{9}x|", fullmatch=True
+            r"(1[3-5]|19|20)[0-9]{2}[/.-][01][0-9][/.-][0-3][0-9]|[0-9]{9}x|",
+            fullmatch=True,
         ),
         max_size=8,
     ),
@@ -74,7 +75,9 @@ def test_typed_jalali_is_read_again() -> None:
 
     assert date(2025, 8, 30) == read.value
     assert ("jalali-stored-as-gregorian",) == read.warnings
-    assert "no-such-day" == dates.parse_typed(date(1404, 7, 31), calendar="jalali").reason
+    assert (
+        "no-such-day" == dates.parse_typed(date(1404, 7, 31), calendar="jalali").reason
+    )
 
 
 def test_typed_date_among_jalali_texts_is_mangled() -> None:
@@ -82,10 +85,15 @@ def test_typed_date_among_jalali_texts_is_mangled() -> None:
     mangled = dates.parse_typed(date(1999, 12, 29), calendar="jalali", jalali_text=True)
 
     assert "excel-date-mangled" == mangled.reason
-    assert date(1999, 12, 29) == dates.parse_typed(date(1999, 12, 29), calendar="jalali").value
+    assert (
+        date(1999, 12, 29)
+        == dates.parse_typed(date(1999, 12, 29), calendar="jalali").value
+    )
 
 
-@pytest.mark.parametrize("text", ["99-Nov", "", "N/A", "1404/1", "شهریور ۱۴۰۴", "8 foo 1404"])
+@pytest.mark.parametrize(
+    "text", ["99-Nov", "", "N/A", "1404/1", "شهریور ۱۴۰۴", "8 foo 1404"]
+)
 def test_what_is_no_date(text: str) -> None:
     """What the grammar does not know is refused, not guessed."""
     assert "not-a-date" == dates.parse(text).reason

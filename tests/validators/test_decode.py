@@ -5,11 +5,11 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_data import SHARED, needs_shared
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.validators import decode
 from shahrdad.validators.text_table import EncodingFacts
+from shared_data import SHARED, needs_shared
 
 PERSIAN = "شهر;مبلغ\nکرمان و ماهان;12\n"
 
@@ -17,10 +17,11 @@ PERSIAN = "شهر;مبلغ\nکرمان و ماهان;12\n"
 def decided(content: bytes, declared: str | None = None) -> EncodingFacts | str:
     """Return the encoding of some bytes, or what is asked."""
     try:
-        return decode.decide(lambda: io.BytesIO(content), name="a", declared=declared).encoding
+        return decode.decide(
+            lambda: io.BytesIO(content), name="a", declared=declared
+        ).encoding
     except DataError as error:
-        assert Reason.SOURCE_ENCODING == error.reason
-        return str(error.values["candidates"])
+        return f"{error.reason}: {error.values['candidates']}"
 
 
 def decoded(content: bytes, declared: str | None = None) -> str:
@@ -53,7 +54,10 @@ def test_ladder(content: bytes, name: str, how: str) -> None:
         ("AÑO;CRÉDITO\nEDUCACIÓN;1\n".encode("cp1252"), "cp1252 «AÑO"),
         (PERSIAN.encode("utf-16-le"), "utf-16-le «شهر"),
         (b"\xff\xfe\x00\x00" + "a".encode("utf-32-le"), "UTF-8"),
-        ("شهرداری بودجه".encode().decode("latin-1").encode(), "utf-8-twice «شهرداری بودجه"),
+        (
+            "شهرداری بودجه".encode().decode("latin-1").encode(),
+            "utf-8-twice «شهرداری بودجه",
+        ),
     ],
 )
 def test_asked(content: bytes, candidate: str) -> None:
@@ -61,6 +65,7 @@ def test_asked(content: bytes, candidate: str) -> None:
     asked = decided(content)
 
     assert isinstance(asked, str)
+    assert asked.startswith(Reason.SOURCE_ENCODING)
     assert candidate in asked
 
 
@@ -122,7 +127,7 @@ def test_derived_files(path: str, name: str) -> None:
 
 @needs_shared
 def test_spanish_capitals_are_not_persian() -> None:
-    """Madrid's capitals are all Arabic letters in Windows-1256, and still are asked about."""
+    """Madrid's capitals are Arabic letters in Windows-1256, and are asked about."""
     content = (SHARED / "data/budget/madrid/2023/gastos.csv").read_bytes()
 
     assert "cp1252 «" in str(decided(content))

@@ -18,7 +18,13 @@ def test_first_row() -> None:
 
 def test_rows_of_titles_above() -> None:
     """Titles and blank rows above the header are passed over."""
-    rows = [["بودجه سال ۱۴۰۴ شهرداری", "", "", ""], ["", "", "", ""], ["", "", "", "میلیون ریال"], LABELS, DATA]
+    rows = [
+        ["بودجه سال ۱۴۰۴ شهرداری", "", "", ""],
+        ["", "", "", ""],
+        ["", "", "", "میلیون ریال"],
+        LABELS,
+        DATA,
+    ]
     found = header.find(rows, FIELDS)
 
     assert found is not None
@@ -62,7 +68,7 @@ def test_one_cell_is_no_header() -> None:
 def test_data_is_no_header() -> None:
     """Rows of figures are never a header; the nearest rows are named for the person."""
     assert header.find([DATA, DATA], FIELDS) is None
-    assert header.nearest([LABELS[:2] + ["x", "y"], DATA], FIELDS).startswith("1 (50%)")
+    assert header.nearest([[*LABELS[:2], "x", "y"], DATA], FIELDS).startswith("1 (50%)")
 
 
 def test_declared_rows() -> None:

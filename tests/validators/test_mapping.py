@@ -15,7 +15,10 @@ FIELDS = load("budget_lines").fields
 
 
 def mapped(
-    table: dict[str, list[str]], columns: list[dict[str, Any]], audit: Audit | None = None, **rest: Any
+    table: dict[str, list[str]],
+    columns: list[dict[str, Any]],
+    audit: Audit | None = None,
+    **rest: Any,
 ) -> dict[str, list[str]]:
     """Map one table by a profile, in two batches, and return its columns."""
     mapping = build(list(table), FIELDS, Profile.of({"columns": columns, **rest}))
@@ -43,7 +46,10 @@ def mapped(
         ({"from": "a", "fill_down": True}, ["10-x", "10-x", "20-y", "z"]),
         ({"from": "a", "values": {"Z": "zed"}}, ["10-x", "", "20-y", "zed"]),
         ({"from": "b", "scale": "0.1"}, ["1.0", "-0.5", "120.0", "x"]),
-        ({"concat": ["a", "b"], "separator": "/"}, ["10-x/10", "-5", "20-y/1,200", "z/x"]),
+        (
+            {"concat": ["a", "b"], "separator": "/"},
+            ["10-x/10", "-5", "20-y/1,200", "z/x"],
+        ),
     ],
 )
 def test_operations(rule: dict[str, Any], cells: list[str]) -> None:
@@ -105,9 +111,13 @@ def test_unknown_labels_are_refused() -> None:
 
 
 def test_matching_without_a_profile() -> None:
-    """Certain headers are taken, in the order of the standard; the rest is left open."""
-    mapping = build(["شرح ردیف", "کد ردیف", "زیر موضوع", "درصد تحقق"], FIELDS, Profile.of({}))
+    """Certain headers are taken, in the standard's order; the rest is left open."""
+    mapping = build(
+        ["شرح ردیف", "کد ردیف", "زیر موضوع", "درصد تحقق"], FIELDS, Profile.of({})
+    )
 
     assert ("line_code", "line_title") == mapping.names
     assert {"شرح ردیف": "line_title", "کد ردیف": "line_code"} == used(mapping)
-    assert ["certain", "certain", "proposed", "unknown"] == [use.use for use in mapping.uses]
+    assert ["certain", "certain", "proposed", "unknown"] == [
+        use.use for use in mapping.uses
+    ]

@@ -22,7 +22,7 @@ LINES = load("budget_lines").fields
 def test_scores_of_the_standard(
     family: str, label: str, field: str | None, score: float, state: str
 ) -> None:
-    """The examples of the standard have their scores, and are taken, proposed or asked."""
+    """The examples of the standard have their scores, and become what they should."""
     found = matching.match([label], load(family).fields)[0]
 
     assert (field, state) == (found.field, found.state)
@@ -31,7 +31,7 @@ def test_scores_of_the_standard(
 
 
 def test_year_of_a_header() -> None:
-    """A year in a header is left out of the comparison, and proposes the fiscal year."""
+    """A year in a header is not compared, and proposes the fiscal year."""
     found = matching.match(["مصوب ۱۴۰۴"], LINES)[0]
 
     assert ("approved_rial", 1404) == (found.field, found.fiscal_year)
@@ -53,7 +53,9 @@ def test_two_headers_never_take_one_field() -> None:
 def test_every_title_means_its_field(family: str, names: str) -> None:
     """A table headed as the standard titles or names it needs no question."""
     fields = load(family).fields
-    labels = [getattr(field, names) + (" *" if field.required else "") for field in fields]
+    labels = [
+        getattr(field, names) + (" *" if field.required else "") for field in fields
+    ]
     found = matching.match(labels, fields)
 
     assert [(field.name, "certain") for field in fields] == [

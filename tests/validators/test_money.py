@@ -42,4 +42,6 @@ def test_column_agrees_with_amount(texts: list[str], unit: str) -> None:
 
     for text, shown, certain in zip(texts, found.to_pylist(), sure, strict=True):
         if certain:
-            assert str(money.to_rial(Decimal(text.removesuffix(".")), unit).value) == shown
+            assert (
+                str(money.to_rial(Decimal(text.removesuffix(".")), unit).value) == shown
+            )

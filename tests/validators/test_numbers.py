@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_data import SHARED, needs_shared
 
 from shahrdad.validators.normalise import amount_words, numbers
 from shahrdad.validators.normalise.digits import to_persian
+from shared_data import SHARED, needs_shared
 
 
 def load(name: str) -> list[dict[str, Any]]:

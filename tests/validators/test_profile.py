@@ -46,7 +46,11 @@ def test_the_profile_of_the_standard() -> None:
     """The example is read whole, and a member that is not known is kept."""
     profile = Profile.of(KERMAN)
 
-    assert ("kerman-budget-1404", 3, (4, 5)) == (profile.name, profile.version, profile.header_rows)
+    assert ("kerman-budget-1404", 3, (4, 5)) == (
+        profile.name,
+        profile.version,
+        profile.header_rows,
+    )
     assert ("million_rial", ("-", "ندارد")) == (
         profile.settings().money_unit,
         profile.settings().missing,
@@ -72,17 +76,29 @@ def test_the_profile_of_the_standard() -> None:
         ({"columns": [{"to": "a", "from": "b", "constant": "c"}]}, "columns[0]"),
         ({"columns": [{"to": "a", "from": "b"}, {"to": "a", "from": "c"}]}, "columns"),
         ({"columns": [{"to": "a", "from": "b", "extract": "x"}]}, "columns[0].extract"),
-        ({"columns": [{"to": "a", "from": "b", "extract": "(a)(b)"}]}, "columns[0].extract"),
-        ({"columns": [{"to": "a", "from": "b", "extract": r"(a)\1"}]}, "columns[0].extract"),
+        (
+            {"columns": [{"to": "a", "from": "b", "extract": "(a)(b)"}]},
+            "columns[0].extract",
+        ),
+        (
+            {"columns": [{"to": "a", "from": "b", "extract": r"(a)\1"}]},
+            "columns[0].extract",
+        ),
         ({"columns": [{"to": "a", "from": "b", "scale": "x"}]}, "columns[0].scale"),
-        ({"columns": [{"to": "a", "from": "b", "split": "-", "part": 0}]}, "columns[0].split"),
+        (
+            {"columns": [{"to": "a", "from": "b", "split": "-", "part": 0}]},
+            "columns[0].split",
+        ),
     ],
 )
 def test_faults_are_named(change: dict[str, Any], place: str) -> None:
     """A profile that cannot be followed says where it is wrong."""
     with pytest.raises(DataError) as caught:
         Profile.of(change)
-    assert (Reason.PROFILE_INVALID, place) == (caught.value.reason, caught.value.values["place"])
+    assert (Reason.PROFILE_INVALID, place) == (
+        caught.value.reason,
+        caught.value.values["place"],
+    )
 
 
 def test_header_is_recognised() -> None:
@@ -101,4 +117,8 @@ def test_partial_profile() -> None:
     """A profile may say the unit and the calendar alone."""
     settings = Profile.of({"money_unit": "hemmat", "calendar": "mixed"}).settings()
 
-    assert ("hemmat", "mixed", ".") == (settings.money_unit, settings.calendar, settings.decimal)
+    assert ("hemmat", "mixed", ".") == (
+        settings.money_unit,
+        settings.calendar,
+        settings.decimal,
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.validators.limits import DEFAULT
-from shahrdad.validators.source import Source
+from shahrdad.validators.source import Given, Source
 
 
 class Pipe(io.RawIOBase):
@@ -46,16 +46,16 @@ def test_source_is_read_again(sort: str, tmp_path: Path) -> None:
     """Whatever a source is, every opening gives the bytes that were hashed."""
     path = tmp_path / "small.csv"
     path.write_bytes(CONTENT)
-    given = {
+    given: dict[str, Given] = {
         "path": path,
         "bytes": CONTENT,
         "file": shifted(),
         "pipe": cast(BinaryIO, io.BufferedReader(Pipe(CONTENT))),
-    }[sort]
-    source = Source.of(given)
+    }
+    source = Source.of(given[sort])
 
     assert hashlib.sha256(CONTENT).hexdigest() == source.sha256
-    assert len(CONTENT) == source.bytes
+    assert len(CONTENT) == source.size
     for _ in range(2):
         with source.open() as stream:
             assert CONTENT == stream.read()
@@ -66,7 +66,7 @@ def test_length_is_bounded() -> None:
     """A file at the bound is read; one byte more is refused before the rest is read."""
     limits = replace(DEFAULT, source_bytes_max=len(CONTENT))
 
-    assert len(CONTENT) == Source.of(CONTENT, limits=limits).bytes
+    assert len(CONTENT) == Source.of(CONTENT, limits=limits).size
     with pytest.raises(DataError) as caught:
         Source.of(CONTENT + b"x", limits=limits)
     assert Reason.SOURCE_TOO_LARGE == caught.value.reason

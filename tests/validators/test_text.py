@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_data import SHARED, needs_shared
 
 from shahrdad.validators.normalise import search_key, text
+from shared_data import SHARED, needs_shared
 
 PERSIAN_TROUBLE = st.text(
     alphabet=st.one_of(
@@ -76,7 +76,9 @@ def test_nul_stays() -> None:
 @needs_shared
 def test_search_keys_of_the_vectors() -> None:
     """Spellings of one word have one key; words that must not meet do not."""
-    vectors = json.loads((SHARED / "conformance" / "search_fold.json").read_text("utf-8"))
+    vectors = json.loads(
+        (SHARED / "conformance" / "search_fold.json").read_text("utf-8")
+    )
 
     assert 17 == len(vectors["same"])
     for same in vectors["same"]:
@@ -92,7 +94,9 @@ def test_search_keys_of_the_vectors() -> None:
 @needs_shared
 def test_search_finds_the_documents() -> None:
     """Every query of the vectors finds its documents by keys, and no other."""
-    vectors = json.loads((SHARED / "conformance" / "search_fold.json").read_text("utf-8"))
+    vectors = json.loads(
+        (SHARED / "conformance" / "search_fold.json").read_text("utf-8")
+    )
     documents = [
         {key for word in document.split() for key in search_key.variants(word)}
         | set(search_key.words(document))

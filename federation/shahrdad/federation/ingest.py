@@ -17,7 +17,7 @@ LOG_FORKED while it cannot be proven, EQUIVOCATION once it is, with the evidence
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -76,6 +76,8 @@ class Ingest:
         body_mode: Origin → which bodies to ask for.
         withdrawn_percent_max: How much of its live records a log may withdraw in one
             stream; above it the log is paused until a person lets it go on.
+        also_wanted: Origin → bodies to ask for although no live entry names them: the
+            member log is replayed from its start.
         on_entries: Called after each commit with origin, first index and new size;
             both are the size when bodies came that were missing.
         on_dropped: Called with the digests whose content a redaction removed here.
@@ -90,6 +92,7 @@ class Ingest:
         clock: Callable[[], int] = lambda: int(time.time()),
         body_mode: Callable[[str], BodyMode] = lambda origin: BodyMode.LIVE,
         withdrawn_percent_max: Callable[[str], int] = lambda _: WITHDRAWN_PERCENT_MAX,
+        also_wanted: Callable[[str], Sequence[Digest]] = lambda origin: (),
         on_entries: OnEntries = lambda origin, first, size: None,
         on_dropped: OnDropped = lambda origin, digests: None,
         on_head: Callable[[str], None] = lambda origin: None,
@@ -97,6 +100,7 @@ class Ingest:
         self.store = store
         self.keys = keys
         self.clock = clock
+        self.also_wanted = also_wanted
         self._body_mode = body_mode
         self.withdrawn_percent_max = withdrawn_percent_max
         self.on_entries = on_entries
@@ -217,7 +221,10 @@ class Ingest:
         if len(asked) >= BODIES_ASKED_MAX:
             return 0
         most = min(bodies_max, BODIES_DIGESTS_MAX)
-        missing = self.store.missing_live(origin, len(asked) + most)
+        missing = [
+            *self.also_wanted(origin),
+            *self.store.missing_live(origin, len(asked) + most),
+        ]
         wanted = [digest for digest in missing if digest not in asked][:most]
         asked.update(wanted)
         if not wanted:

@@ -127,6 +127,7 @@ class LogWriter:
         guard: What was signed last.
         signer: The log's key; its name is the origin.
         mirror: The static mirror.
+        besides: Further keys of the log that sign too, during a rotation.
         former: Earlier keys of the log, whose heads are ours too.
         software: Name and version, for the genesis.
         clock: Returns Unix time.
@@ -140,6 +141,7 @@ class LogWriter:
         signer: Signer,
         mirror: StaticMirror,
         *,
+        besides: Sequence[Signer] = (),
         former: Sequence[Verifier] = (),
         software: str | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
@@ -149,9 +151,11 @@ class LogWriter:
         self.state = State.STARTING
         self._store = store
         self._guard = guard
-        self._signer = signer
+        self._signers = (signer, *besides)
         self._mirror = mirror
-        self._verifiers = (signer.verifier, *former)
+        self._verifiers = (*(one.verifier for one in self._signers), *former)
+        if any(verifier.name != self.origin for verifier in self._verifiers):
+            raise ValueError(f"a key of {self.origin} has that name")
         self._software = software or f"shahrdad/{version('shahrdad')}"
         self._clock = clock
         self._reached = reached
@@ -329,7 +333,7 @@ class LogWriter:
     def _sign(self, size: int, root: bytes) -> None:
         """Sign a guarded state and store its checkpoint (step 5)."""
         text = Checkpoint(self.origin, size, root).text()
-        note = join(text, [self._signer.sign(text)])
+        note = join(text, [signer.sign(text) for signer in self._signers])
         now = self._clock()
         self._store.put_head(
             self.origin,

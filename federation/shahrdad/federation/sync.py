@@ -318,13 +318,14 @@ class Syncer:
         self, reader: LogReader, heads: Sequence[Head], turn: _Turn
     ) -> None:
         """Ask for live bodies that are missing, first those of this page's heads."""
-        origins = dict.fromkeys(head.origin for head in heads)
+        origins = dict.fromkeys([self._member_origin, *(h.origin for h in heads)])
         origins |= dict.fromkeys(
             log.origin for log in self._store.logs() if log.missing_bodies
         )
         for origin in origins:
             log = self._store.find_log(origin)
-            if log is None or not log.missing_bodies:
+            wanted = log and (log.missing_bodies or self.ingest.also_wanted(origin))
+            if not wanted:
                 continue
             asked: set[Digest] = set()
             while True:

@@ -37,7 +37,9 @@ CREATE TABLE dataset(
   UNIQUE(log,key)
 ) STRICT;
 CREATE INDEX dataset_city ON dataset(city, family);
-CREATE INDEX dataset_updated ON dataset(updated DESC, id DESC);
+CREATE INDEX dataset_updated ON dataset(updated, ref);
+CREATE INDEX dataset_title ON dataset(sort_fa, ref);
+CREATE INDEX dataset_cube ON dataset(state, city, family, license, fiscal_year);
 CREATE TABLE dataset_version(
   dataset INTEGER NOT NULL,
   n INTEGER NOT NULL,                -- position among the key's puts, from 1
@@ -63,7 +65,15 @@ CREATE TABLE change_feed(
 ) STRICT;
 CREATE TABLE feed_epoch(epoch TEXT NOT NULL) STRICT;
 INSERT INTO feed_epoch VALUES(lower(hex(randomblob(8))));
-CREATE TABLE term(word TEXT PRIMARY KEY, df INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE term(                   -- words as typed, folded: the vocabulary
+  word TEXT PRIMARY KEY, df INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE term_key(               -- search keys: how many datasets a word finds
+  word TEXT PRIMARY KEY, df INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE search_change(          -- the last change of each indexed dataset
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL UNIQUE
+) STRICT;
 CREATE VIRTUAL TABLE search USING fts5(
   title, keywords, fields, description,
   title_x, keywords_x, fields_x, description_x, tokenize='unicode61'
@@ -75,6 +85,7 @@ CLEAR = """
 DELETE FROM projection; DELETE FROM dataset; DELETE FROM dataset_version;
 DELETE FROM dataset_facet; DELETE FROM change_feed;
 UPDATE feed_epoch SET epoch=lower(hex(randomblob(8)));
-DELETE FROM term; DELETE FROM search;
+DELETE FROM term; DELETE FROM term_key; DELETE FROM search;
+DELETE FROM search_change;
 DELETE FROM object_ref WHERE kind='body';
 """

@@ -34,7 +34,7 @@ LICENSES = {
     ),
 }
 VOLATILE = ("created", "version")  # a new version of the same content differs in these
-VOLATILE_OURS = ("change", "writer", "submission", "audit_head")
+VOLATILE_OURS = ("change", "writer", "quality", "audit_head")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ exact form ranks before another form of the word. A query is words (AND), `"phra
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,32 +20,72 @@ _PIECE = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that a dataset must have: a word in any of its forms, or a phrase.
+
+    Attributes:
+        keys: Search keys: alternatives of a word, or the words of a phrase in order.
+        exact: The folded word as typed, which ranks higher; empty for a phrase.
+        phrase: Whether `keys` must stand side by side.
+    """
+
+    keys: tuple[str, ...]
+    exact: tuple[str, ...] = ()
+    phrase: bool = False
+
+    def match(self, *, ranked: bool = True) -> str:
+        """Return the FTS5 expression; without `ranked`, the least that finds the same."""
+        if self.phrase:
+            return f'"{" ".join(self.keys)}"'
+        wanted = (*self.keys, *self.exact) if ranked else self.keys
+        return "(" + " OR ".join(f'"{form}"' for form in dict.fromkeys(wanted)) + ")"
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A search as it was read.
 
     Attributes:
         match: FTS5 expression, or None when no word is left.
         folded: How the query was read, for showing.
+        wanted: All of these must be there.
+        unwanted: None of these may be there.
     """
 
     match: str | None
     folded: str
+    wanted: tuple[Term, ...] = ()
+    unwanted: tuple[Term, ...] = ()
+
+    def matching(self) -> str:
+        """Return the cheapest FTS5 expression that finds the same datasets."""
+        return _expression(self.wanted, self.unwanted, ranked=False)
 
 
 def read_query(text: str) -> Query:
     """Turn what a person typed into an FTS5 expression."""
-    wanted: list[str] = []
-    unwanted: list[str] = []
+    wanted: list[Term] = []
+    unwanted: list[Term] = []
     for minus, phrase, word in _PIECE.findall(text[:QUERY_LETTERS_MAX]):
-        terms = [_phrase(phrase)] if phrase else _terms(word)
-        (unwanted if minus else wanted).extend(term for term in terms if term)
+        terms = _phrase(phrase) if phrase else _terms(word)
+        (unwanted if minus else wanted).extend(terms)
     wanted, unwanted = wanted[:QUERY_WORDS_MAX], unwanted[:QUERY_WORDS_MAX]
+    folded = fold(text).strip()
     if not wanted:
-        return Query(None, fold(text).strip())
-    match = " AND ".join(wanted)
+        return Query(None, folded)
+    match = _expression(wanted, unwanted, ranked=True)
+    return Query(match, folded, tuple(wanted), tuple(unwanted))
+
+
+def _expression(
+    wanted: Sequence[Term], unwanted: Sequence[Term], *, ranked: bool
+) -> str:
+    """Return the FTS5 expression of a query."""
+    match = " AND ".join(term.match(ranked=ranked) for term in wanted)
     if unwanted:
-        match = f"({match}) NOT ({' OR '.join(unwanted)})"
-    return Query(match, fold(text).strip())
+        without = " OR ".join(term.match(ranked=ranked) for term in unwanted)
+        match = f"({match}) NOT ({without})"
+    return match
 
 
 def forms(text: str, read: Callable[[str], list[str]]) -> list[tuple[str, ...]]:
@@ -61,20 +101,33 @@ def forms(text: str, read: Callable[[str], list[str]]) -> list[tuple[str, ...]]:
     return [tuple(dict.fromkeys(pair)) for pair in zip(plain, other, strict=True)]
 
 
-def _terms(text: str) -> list[str]:
-    """Return an expression for each word of a text: any of its forms."""
+def _terms(text: str) -> list[Term]:
+    """Return a term for each word of a text: any of its forms."""
     return [
-        "(" + " OR ".join(f'"{form}"' for form in dict.fromkeys((*stems, *exact))) + ")"
+        Term(stems, exact)
         for stems, exact in zip(
             forms(text, words), forms(text, folded_words), strict=True
         )
     ]
 
 
-def _phrase(text: str) -> str:
-    """Return an expression for adjacent words."""
+def _phrase(text: str) -> list[Term]:
+    """Return the term of adjacent words."""
     stems = words(text)
-    return f'"{" ".join(stems)}"' if stems else ""
+    return [Term(tuple(stems), phrase=True)] if stems else []
+
+
+def tokens(body: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the search keys and the folded words of a record.
+
+    Each has four texts, in the order of the index's columns: title, keywords, titles of
+    fields, description.
+    """
+    texts = _texts(body)
+    return (
+        [_joined(forms(text, words)) for text in texts],
+        [_joined(forms(text, folded_words)) for text in texts],
+    )
 
 
 def write(
@@ -82,34 +135,46 @@ def write(
 ) -> None:
     """Index a record under a dataset's row number, replacing what was there."""
     remove(connection, dataset)
-    texts = _texts(body)
-    stemmed = [_joined(forms(text, words)) for text in texts]
-    folded = [_joined(forms(text, folded_words)) for text in texts]
+    stemmed, folded = tokens(body)
     connection.execute(
         "INSERT INTO search(rowid, title, keywords, fields, description, title_x,"
         " keywords_x, fields_x, description_x) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (dataset, *stemmed, *folded),
     )
-    connection.executemany(
-        "INSERT INTO term VALUES (?, 1) ON CONFLICT(word) DO UPDATE SET df=df+1",
-        [(word,) for word in sorted({w for text in folded for w in text.split()})],
-    )
+    for table, texts in (("term", folded), ("term_key", stemmed)):
+        connection.executemany(
+            f"INSERT INTO {table} VALUES (?, 1)"  # noqa: S608
+            " ON CONFLICT(word) DO UPDATE SET df=df+1",
+            [(word,) for word in _distinct(texts)],
+        )
 
 
 def remove(connection: sqlite3.Connection, dataset: int) -> None:
     """Take a dataset out of the index; absent is fine."""
+    connection.execute("DELETE FROM search_change WHERE dataset=?", (dataset,))
+    connection.execute("INSERT INTO search_change(dataset) VALUES (?)", (dataset,))
     row = connection.execute(
-        "SELECT title_x, keywords_x, fields_x, description_x FROM search WHERE rowid=?",
+        "SELECT title_x, keywords_x, fields_x, description_x,"
+        " title, keywords, fields, description FROM search WHERE rowid=?",
         (dataset,),
     ).fetchone()
     if row is None:
         return
     connection.execute("DELETE FROM search WHERE rowid=?", (dataset,))
-    connection.executemany(
-        "UPDATE term SET df=df-1 WHERE word=?",
-        [(word,) for word in sorted({w for text in row for w in text.split()})],
-    )
-    connection.execute("DELETE FROM term WHERE df<=0")
+    for table, texts in (("term", row[:4]), ("term_key", row[4:])):
+        gone = [(word,) for word in _distinct(texts)]
+        connection.executemany(
+            f"UPDATE {table} SET df=df-1 WHERE word=?",  # noqa: S608
+            gone,
+        )
+        connection.executemany(
+            f"DELETE FROM {table} WHERE word=? AND df<=0",  # noqa: S608
+            gone,
+        )
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return sorted({word for text in texts for word in text.split()})
 
 
 def _joined(found: Iterable[tuple[str, ...]]) -> str:

@@ -66,7 +66,7 @@ def test_client_of_others_reads_everything(address: str) -> None:
 
 
 def test_package_has_every_key(client: TestClient) -> None:
-    """Clients index keys without asking: all are there, texts are texts, dates have digits."""
+    """Clients index keys without asking: all are there, and dates have six digits."""
     found = ask(client, "package_show", id=BUDGET)
 
     assert "kerman--budget-1404" == found["name"]
@@ -95,7 +95,7 @@ def test_package_has_every_key(client: TestClient) -> None:
 
 
 def test_bases_differ_in_cities_and_withdrawals(client: TestClient) -> None:
-    """Own city by default; everything below /all; the withdrawn as deleted for harvesters."""
+    """Own city by default, everything below /all; harvesters see the withdrawn."""
     own = ask(client, "package_search")
     everything = ask(client, "package_search", "/all")
     harvest = ask(client, "package_search", "/harvest")

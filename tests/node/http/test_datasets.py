@@ -22,7 +22,7 @@ def get(client: TestClient, path: str, status: int = 200) -> Any:
 
 
 def test_dataset_object_shows_the_newest_version(client: TestClient) -> None:
-    """The object names what every mirror computes alike: reference, uid, version, digest."""
+    """The object names what every mirror computes alike: reference, uid, version."""
     found = get(client, BUDGET)
 
     assert "b22dffce-dcb2-5e91-a445-d6d8b1ca7fff" == found["uid"]
@@ -37,7 +37,7 @@ def test_dataset_object_shows_the_newest_version(client: TestClient) -> None:
 
 
 def test_what_is_not_known_is_null(client: TestClient) -> None:
-    """A missing number is null, never 0: nobody reads an absent score as the worst one."""
+    """A missing number is null, never 0: an absent score is not the worst one."""
     found = get(client, BUDGET)
 
     assert found["quality"]["score"] is None
@@ -56,7 +56,7 @@ def test_descriptor_is_the_exact_record(client: TestClient, world: World) -> Non
 
 
 def test_as_of_takes_either_calendar(client: TestClient) -> None:
-    """A day of either calendar names the version that was current at its end in Tehran."""
+    """A day of either calendar names the version current at its end in Tehran."""
     jalali = get(client, f"{BUDGET}?as_of=1404/07/20")
     gregorian = get(client, f"{BUDGET}?as_of=2025-10-12")
     instant = get(client, f"{BUDGET}?as_of=2025-11-20T08:30:00Z")

@@ -4,7 +4,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
@@ -57,9 +57,7 @@ def test_sitemap_lists_live_pages_in_both_languages(client: TestClient) -> None:
     index = ET.fromstring(client.get("/sitemap.xml").text)
     parts = [item.text or "" for item in index.iter(f"{SITEMAP}loc")]
     part = client.get(parts[0].removeprefix("https://data.kerman.example")).text
-    pages = {
-        item.text or "" for item in ET.fromstring(part).iter(f"{SITEMAP}loc")
-    }
+    pages = {item.text or "" for item in ET.fromstring(part).iter(f"{SITEMAP}loc")}
 
     assert "https://data.kerman.example/fa/d/kerman/budget-1404" in pages
     assert "https://data.kerman.example/en/d/rasht/active-systems" in pages

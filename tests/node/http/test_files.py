@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import openpyxl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from starlette.testclient import TestClient
 
 from http_world import PRIVATE_ORIGINAL, World
 from shahrdad.federation.verify.digest import Digest
+from shahrdad.node.http.exports.workbook import write_workbook
+from shahrdad.node.http.exports.writers import write_csv, write_excel_csv
 from shahrdad.node.store.contract import Area, put_bytes
 
 VERSION = "/d/kerman/budget-1404/v/2/budget-lines"
@@ -207,7 +210,7 @@ def test_export_has_length_digest_and_persian_name(client: TestClient) -> None:
 
 
 def test_latest_names_its_version_and_does_not_redirect(client: TestClient) -> None:
-    """Power Query and QGIS follow no redirect: latest answers 200 and says which it is."""
+    """Power Query follows no redirect: latest answers 200 and says which it is."""
     answer = client.get("/d/kerman/budget-1404/latest/budget-lines.parquet")
 
     assert 200 == answer.status_code
@@ -242,3 +245,33 @@ def test_permanent_address_negotiates(client: TestClient) -> None:
         ).status_code
     )
     assert 404 == client.get("/d/kerman/budget-1404.exe").status_code
+
+
+def test_only_the_excel_form_is_guarded() -> None:
+    """A text that a spreadsheet takes for a formula is quoted there, and only there."""
+    texts = ["=1+1", "+a", "-b", "@c", "\tx", "plain", "", None]
+    batch = pa.record_batch({"text": pa.array(texts), "number": pa.array([-1] * 8)})
+    plain, excel = io.BytesIO(), io.BytesIO()
+    write_csv(iter([batch]), ["text", "number"], plain)
+    write_excel_csv(iter([batch]), ["text", "number"], excel)
+    rows = list(csv.reader(io.StringIO(excel.getvalue()[3:].decode(), newline="")))
+    kept = list(csv.reader(io.StringIO(plain.getvalue().decode(), newline="")))
+
+    assert ["'=1+1", "'+a", "'-b", "'@c", "'\tx", "plain", "", ""] == [
+        row[0] for row in rows[1:]
+    ]
+    assert [text or "" for text in texts] == [row[0] for row in kept[1:]]
+    assert {"-1"} == {row[1] for row in rows[1:]}
+    assert plain.getvalue().endswith(b'"",-1\r\n,-1\r\n')
+
+
+def test_workbook_keeps_long_integers() -> None:
+    """An integer that Excel would round is text; shorter ones are numbers."""
+    batch = pa.record_batch({"amount": pa.array([28371400000000001, 12, None])})
+    out = io.BytesIO()
+    write_workbook(iter([batch]), batch.schema, ["مبلغ"], [], out, "fa")
+    sheet = openpyxl.load_workbook(io.BytesIO(out.getvalue())).worksheets[0]
+
+    assert ["مبلغ", "28371400000000001", 12] == [
+        sheet.cell(row, 1).value for row in (1, 2, 3)
+    ]

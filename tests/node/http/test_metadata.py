@@ -1,11 +1,11 @@
-"""DCAT-AP, schema.org, Croissant, Data Package: other vocabularies for the same record."""
+"""DCAT-AP, schema.org, Croissant, Data Package: the same record in other words."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, parse
 from starlette.testclient import TestClient
 
@@ -85,7 +85,7 @@ def test_checksum_is_the_one_of_the_record(client: TestClient) -> None:
 
 
 def test_catalog_of_changes(client: TestClient) -> None:
-    """`modified_since` leaves out what did not change; a page beyond the end is absent."""
+    """`modified_since` leaves out what did not change; pages end."""
     found = triples(client, "/catalog.ttl?modified_since=2025-11-15")
     root = "https://data.kerman.example"
 

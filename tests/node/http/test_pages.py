@@ -62,7 +62,7 @@ class Reader(HTMLParser):
 @pytest.mark.parametrize("language", ["fa", "en"])
 @pytest.mark.parametrize("path", PATHS)
 def test_page(client: TestClient, language: str, path: str) -> None:
-    """A page has its language, one h1, closed elements, no script, no style attribute."""
+    """A page has its language, one h1, closed elements, no script, no style."""
     answer = client.get(f"/{language}{path}")
     reader = Reader()
     reader.feed(answer.text)
@@ -228,7 +228,7 @@ def test_static_files_are_tagged_and_kept(client: TestClient) -> None:
 
 
 def test_style_is_small_and_logical() -> None:
-    """One stylesheet serves both directions: physical sides only where a rule says so."""
+    """One stylesheet serves both directions: physical sides only by a rule."""
     _, files = folder()
     style = files["style.css"]
     allowed = {"text-align: right", "text-align: left"}

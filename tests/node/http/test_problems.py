@@ -43,7 +43,7 @@ def test_every_reason_has_a_problem_type() -> None:
 def test_every_problem_type_has_a_title_in_both_languages() -> None:
     """A person reads what kind of problem it is."""
     for language in ("fa", "en"):
-        titles = {key for key in texts(language) if key.startswith("problem.")}  # type: ignore[arg-type]
+        titles = {key for key in texts(language) if key.startswith("problem.")}
 
         assert {f"problem.{kind}" for kind in STATUS} == titles
 

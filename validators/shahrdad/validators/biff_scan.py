@@ -49,7 +49,9 @@ def error_cells(source: Source) -> dict[int, dict[Place, str]]:
         }
     except (struct.error, IndexError, ValueError) as error:
         detail = str(error) or type(error).__name__
-        raise DataError(Reason.SOURCE_UNREADABLE, name=source.label, detail=detail) from error
+        raise DataError(
+            Reason.SOURCE_UNREADABLE, name=source.label, detail=detail
+        ) from error
 
 
 class _Compound:
@@ -83,11 +85,13 @@ class _Compound:
         for number in numbers:
             if number < _FREE:
                 sector = self._sector(number)
-                table += struct.unpack(f"<{len(sector) // 4}I", sector[: len(sector) // 4 * 4])
+                table += struct.unpack(
+                    f"<{len(sector) // 4}I", sector[: len(sector) // 4 * 4]
+                )
         return table
 
     def _chain(self, number: int) -> bytes:
-        parts = []
+        parts: list[bytes] = []
         while number < _FREE:
             if len(parts) > len(self._table):
                 raise ValueError("a chain of sectors without end")
@@ -97,7 +101,10 @@ class _Compound:
 
     def stream(self, names: tuple[str, ...]) -> bytes:
         """Return the content of the first stream with one of the names."""
-        entries = [self._entries[at : at + 128] for at in range(0, len(self._entries) - 127, 128)]
+        entries = [
+            self._entries[at : at + 128]
+            for at in range(0, len(self._entries) - 127, 128)
+        ]
         root = entries[0]
         for entry in entries:
             (length,) = struct.unpack_from("<H", entry, 64)
@@ -140,13 +147,15 @@ def _sheet_starts(workbook: bytes) -> Iterator[int]:
 
 
 def _errors_at(workbook: bytes, at: int) -> Iterator[tuple[Place, str]]:
-    """Yield the error cells of one sheet; charts inside it begin and end of their own."""
+    """Yield the error cells of one sheet; a chart inside begins and ends of its own."""
     depth = 0
     while at + 4 <= len(workbook):
         record, length = struct.unpack_from("<HH", workbook, at)
         body = at + 4
         if record == _BOOL_ERROR and length >= 8:
-            row, column, _, code, is_error = struct.unpack_from("<HHHBB", workbook, body)
+            row, column, _, code, is_error = struct.unpack_from(
+                "<HHHBB", workbook, body
+            )
             if is_error:
                 yield (row + 1, column + 1), ERRORS.get(code, "#ERROR!")
         elif record == _FORMULA and length >= 14:

@@ -96,6 +96,7 @@ class Findings:
         self._kept = 0
         self._kept_max = kept_max
         self._bad_rows = np.zeros(1024, bool)
+        self.rows_counted: int | None = None  # of a report from another process
 
     @property
     def errors(self) -> int:
@@ -110,6 +111,8 @@ class Findings:
     @property
     def rows_with_errors(self) -> int:
         """Number of rows with at least one error."""
+        if self.rows_counted is not None:
+            return self.rows_counted
         return int(self._bad_rows.sum())
 
     def bad(self, rows: Rows) -> npt.NDArray[np.bool_]:

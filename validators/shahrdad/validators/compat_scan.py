@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from frictionless.resources import TableResource
 
 from shahrdad.validators.compat_reading import FallbackError, Reading, cells_at
-from shahrdad.validators.kernels.cells import Mask, as_mask, lengths
+from shahrdad.validators.foreign import ForeignKey
+from shahrdad.validators.kernels.cells import Mask, as_mask, lengths, mask_array
 from shahrdad.validators.keys import KeySet, combine
 from shahrdad.validators.oracle import (
     ForeignGroup,
@@ -68,7 +70,9 @@ class Scan:
         self._primary = replayer.primary_names()
         keyed = {*replayer.unique_names, *self._primary}
         self._own_lookups()
-        valued = {name for group in replayer.foreign for name in group.target_key}
+        composite = [group for group in replayer.foreign if len(group.target_key) > 1]
+        valued = {name for group in composite for name in group.target_key}
+        self._lookups: dict[ForeignGroup, ForeignKey] = {}
         self._columns = [
             OracleColumn(f, seed, keyed=f.name in keyed, valued=f.name in valued)
             for f in replayer.fields
@@ -151,7 +155,7 @@ class Scan:
                 wrong |= judged[name].wrong
         wrong |= self._blank(batch, judged)
         for group in self._replayer.foreign:
-            wrong |= self._unreferenced(group, judged)
+            wrong |= self._unreferenced(group, judged, batch)
         rows = np.arange(batch.first_row, batch.first_row + batch.rows)
         self._gather(judged, rows, content, wrong)
         if content is not None:
@@ -181,21 +185,54 @@ class Scan:
         self._no_blank_line = True
         return blank
 
-    def _unreferenced(self, group: ForeignGroup, judged: Mapping[str, Any]) -> Mask:
+    def _unreferenced(
+        self, group: ForeignGroup, judged: Mapping[str, Any], batch: TokenBatch
+    ) -> Mask:
+        """Return the rows whose key the reference lacks."""
         lookup = self._resource.lookup.get(group.source)
+        if not lookup:
+            return np.zeros(batch.rows, bool)
+        known = lookup.get(group.source_key, set())
+        if len(group.target_key) == 1:
+            return self._unreferenced_texts(group, known, batch)
         columns = [judged[name].values for name in group.target_key]
-        known = lookup.get(group.source_key, set()) if lookup else None
-        count = len(columns[0])
-        if known is None:
-            return np.zeros(count, bool)
         none = (None,) * len(columns)
         verdicts: dict[Any, bool] = {none: False}
-        answers = np.zeros(count, bool)
+        answers = np.zeros(batch.rows, bool)
         for index, cells in enumerate(zip(*columns, strict=True)):
             verdict = verdicts.get(cells)
             if verdict is None:
                 verdict = verdicts[cells] = cells not in known
             answers[index] = verdict
+        return answers
+
+    def _unreferenced_texts(
+        self, group: ForeignGroup, known: set[Any], batch: TokenBatch
+    ) -> Mask:
+        """Return the rows whose only key cell has no value of the reference.
+
+        A text that is a value of the reference is settled by Arrow where values are
+        texts; every other distinct text is asked once.
+        """
+        place = self._names.index(group.target_key[0])
+        column, cells = self._columns[place], batch.columns[place]
+        doubtful: Mask = np.ones(batch.rows, bool)
+        if column.plain:
+            if group not in self._lookups:
+                texts = sorted(key[0] for key in known if isinstance(key[0], str))
+                values = pa.array(texts, pa.string())
+                self._lookups[group] = ForeignKey(("key",), "", [values], self._seed)
+            doubtful = self._lookups[group].absent({"key": cells}, {})
+        if not doubtful.any():
+            return doubtful
+        distinct = cells.filter(mask_array(doubtful)).dictionary_encode()
+        found = []
+        for text in distinct.dictionary.to_pylist():
+            value, _ = column.ask(text)
+            found.append(value is not None and (value,) not in known)
+        indices = distinct.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
+        answers = np.zeros(batch.rows, bool)
+        answers[doubtful] = np.array([*found, False], bool)[indices]
         return answers
 
     def _gather(

@@ -1,10 +1,10 @@
-"""What a file is, by its content: the format, and the gz or zip around it.
+r"""What a file is, by its content: the format, and the gz or zip around it.
 
-The name is never asked: an `.xls` may hold a zip, and the reverse. An archive is inflated
-as a stream and counted while it inflates, since the sizes it declares may lie.
+The name is never asked: an `.xls` may hold a zip, and the reverse. An archive is
+inflated as a stream and counted while it inflates, since the sizes it declares may lie.
 
 >>> from shahrdad.validators.source import Source
->>> look(Source.of(b"a;b\\n1;2\\n")).format
+>>> look(Source.of(b"a;b\n1;2\n")).format
 'text'
 """
 
@@ -20,7 +20,9 @@ from shahrdad.validators.limits import DEFAULT, Limits
 from shahrdad.validators.source import HEAD_BYTES, Source
 
 BLOCK_BYTES = 1 << 16
-READABLE: Final = "CSV, TSV, XLSX, XLS, ODS, JSON, JSON Lines, Parquet, or gz or zip of text"
+READABLE: Final = (
+    "CSV, TSV, XLSX, XLS, ODS, JSON, JSON Lines, Parquet, or gz or zip of text"
+)
 
 # First bytes → what people call the format, for those that hold no table we read.
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
@@ -136,11 +138,11 @@ def _array_format(start: bytes) -> str:
 
 def _compound(source: Source, limits: Limits) -> Content:
     """Judge an OLE file: a BIFF workbook, or a workbook behind a password."""
-    if source.bytes > limits.biff_bytes_max:
+    if source.size > limits.biff_bytes_max:
         raise DataError(
             Reason.SOURCE_TOO_LARGE,
             name=source.label,
-            found=source.bytes,
+            found=source.size,
             unit="bytes (XLS)",
             found_max=limits.biff_bytes_max,
         )
@@ -227,7 +229,7 @@ def _gz(source: Source, limits: Limits) -> BinaryIO:
     return cast(
         BinaryIO,
         io.BufferedReader(
-            Inflating(cast(BinaryIO, _GzStream(packed)), source, source.bytes, limits),
+            Inflating(cast(BinaryIO, _GzStream(packed)), source, source.size, limits),
             BLOCK_BYTES,
         ),
     )
@@ -277,19 +279,28 @@ class Inflating(io.RawIOBase):
         self._total_max = limits.inflated_bytes_max if total_max is None else total_max
 
     def readable(self) -> bool:
+        """Tell that it can be read."""
         return True
 
     def close(self) -> None:
+        """Close the stream and its owner."""
         self._stream.close()
         if self._owner is not None:
             self._owner.close()
         super().close()
 
     def readinto(self, buffer: object) -> int:
+        """Give the next bytes, and count them."""
         view = memoryview(buffer)  # type: ignore[arg-type]
         try:
             block = self._stream.read(len(view))
-        except (zlib.error, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
+        except (
+            zlib.error,
+            zipfile.BadZipFile,
+            EOFError,
+            OSError,
+            RuntimeError,
+        ) as error:
             raise _unreadable(self._source, error) from error
         self.total += len(block)
         allowed = min(
@@ -322,6 +333,7 @@ class _GzStream(io.RawIOBase):
         self._rest = b""
 
     def readable(self) -> bool:
+        """Tell that it can be read."""
         return True
 
     def close(self) -> None:
@@ -332,7 +344,9 @@ class _GzStream(io.RawIOBase):
         """Return up to `size` inflated bytes; none at the end."""
         while True:
             if self._inflater.eof:
-                self._rest = self._inflater.unused_data or self._packed.read(BLOCK_BYTES)
+                self._rest = self._inflater.unused_data or self._packed.read(
+                    BLOCK_BYTES
+                )
                 if not self._rest.strip(b"\x00"):
                     return b""
                 self._inflater = zlib.decompressobj(wbits=31)

@@ -1,11 +1,11 @@
-"""From bytes to UTF-8: the encoding is known, proven or asked for, never guessed.
+r"""From bytes to UTF-8: the encoding is known, proven or asked for, never guessed.
 
 The ladder of `standards.md` 4.1: a byte order mark; UTF-8 that is valid from the first
 byte to the last; Windows-1256 by the evidence of Persian letters and words; else the
 publisher is asked, with a preview. The share of letters alone proves nothing: Spanish
 capitals decoded as Windows-1256 are all Arabic letters.
 
->>> decide(lambda: io.BytesIO("شهر,بودجه\\n".encode()), name="a.csv").encoding
+>>> decide(lambda: io.BytesIO("شهر,بودجه\n".encode()), name="a.csv").encoding
 EncodingFacts(name='utf-8', how='valid-utf8')
 """
 
@@ -30,7 +30,7 @@ BLOCK_BYTES = 1 << 20
 DOUBLE_SHARE_MIN = 0.2  # of letters, above which valid UTF-8 looks encoded twice
 NUL_SHARE_MIN = 0.3  # of the even or the odd positions
 PERSIAN_SHARE_MIN = 0.9  # of the letters that are not ASCII
-TWICE = "utf-8-twice"  # declared for text whose UTF-8 was taken for cp1252 and encoded again
+TWICE = "utf-8-twice"  # UTF-8 that was taken for cp1252 and encoded once more
 PREVIEW_LETTERS = 40
 
 _BOMS: Final = (
@@ -42,8 +42,10 @@ _BOMS: Final = (
 )
 _CANDIDATES: Final = ("windows-1256", "iso-8859-6", "cp1252")
 _PROOF_LETTERS = frozenset("پچژگ")
-_PROOF_WORDS = frozenset("و در به از شهر شهرداری بودجه مبلغ".split())
-_ARABIC_LETTERS = re.compile("[\u0621-\u063a\u0641-\u064a\u067e\u0686\u0698\u06a9\u06af\u06cc]")
+_PROOF_WORDS = frozenset(["و", "در", "به", "از", "شهر", "شهرداری", "بودجه", "مبلغ"])
+_ARABIC_LETTERS = re.compile(
+    "[\u0621-\u063a\u0641-\u064a\u067e\u0686\u0698\u06a9\u06af\u06cc]"
+)
 _DECLARABLE = re.compile(
     r"utf_8(_sig)?|utf_16(_le|_be)?|cp(125[0-8]|437|720|737|85[0-8]|86[0-9]|874)"
     r"|iso8859_(1|[2-9]|1[0-6])|latin_1|ascii|mac_(roman|latin2|arabic|farsi|cyrillic|greek|turkish)"
@@ -96,7 +98,9 @@ def decide(
         if _is_twice(sample):
             raise _asked(name, "UTF-8 × 2", _preview(sample, (TWICE, "utf-8")))
         return Decision(EncodingFacts("utf-8", "valid-utf8"))
-    evidence = sample if bad < len(sample) else _sample(opened, limits.sample_bytes_max, bad)
+    evidence = (
+        sample if bad < len(sample) else _sample(opened, limits.sample_bytes_max, bad)
+    )
     if _is_persian(evidence):
         return Decision(EncodingFacts("windows-1256", "evidence"))
     raise _asked(name, f"byte {bad}", _preview(_line_around(evidence), _CANDIDATES))
@@ -176,7 +180,8 @@ def _wide(sample: bytes) -> str | None:
 def first_bad_byte(opened: Opener) -> int | None:
     """Return the offset of the first byte that is not UTF-8; None when all is valid.
 
-    Arrow validates several times faster than Python decodes; Python then finds the place.
+    Arrow validates several times faster than Python decodes; Python then finds the
+    place.
     """
     with opened() as stream:
         done, rest = 0, b""
@@ -286,9 +291,13 @@ def _preview(sample: bytes, encodings: tuple[str, ...]) -> str:
     for encoding in encodings:
         try:
             if encoding == TWICE:
-                text = _untwice(sample.decode("utf-8", "ignore")).decode("utf-8", "replace")
+                text = _untwice(sample.decode("utf-8", "ignore")).decode(
+                    "utf-8", "replace"
+                )
             else:
-                text = sample.decode(encoding, "ignore" if "16" in encoding else "strict")
+                text = sample.decode(
+                    encoding, "ignore" if "16" in encoding else "strict"
+                )
         except UnicodeDecodeError:
             continue
         clean = " ".join(text.lstrip("\ufeff").split())[:PREVIEW_LETTERS]
@@ -308,14 +317,14 @@ def _untwice(text: str) -> bytes:
 
 
 class _Utf8(io.RawIOBase):
-    """Gives the text of a stream in UTF-8, a split character kept for the next block."""
+    """Gives a stream in UTF-8; a split character is kept for the next block."""
 
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
         self._stream = stream
         self._twice = encoding == TWICE
-        self._decoder = codecs.getincrementaldecoder("utf-8" if self._twice else encoding)(
-            "replace"
-        )
+        self._decoder = codecs.getincrementaldecoder(
+            "utf-8" if self._twice else encoding
+        )("replace")
         self._rest = b""
         self._ended = False
 
@@ -362,7 +371,8 @@ class _Skipped(io.RawIOBase):
 def open_utf8(opened: Opener, decision: Decision) -> BinaryIO:
     """Open the text as UTF-8 without a byte order mark.
 
-    A byte that cannot be read becomes U+FFFD; `Decision.bad_byte` says where the first is.
+    A byte that cannot be read becomes U+FFFD; `Decision.bad_byte` says where the first
+    is.
     """
     stream = opened()
     stream.read(decision.bom_bytes)
@@ -383,5 +393,9 @@ def bad_byte_finding(opened: Opener, decision: Decision) -> Finding | None:
         while left and (block := stream.read(min(left, BLOCK_BYTES))):
             line += block.count(b"\n")
             left -= len(block)
-    values = {"offset": decision.bad_byte, "line": line, "encoding": decision.encoding.name}
+    values: dict[str, str | int] = {
+        "offset": decision.bad_byte,
+        "line": line,
+        "encoding": decision.encoding.name,
+    }
     return Finding("source-decode", "error", values, row=line)

@@ -1,6 +1,6 @@
-"""The delimiter of a text, found by equal numbers of cells and never by likelihood.
+r"""The delimiter of a text, found by equal numbers of cells and never by likelihood.
 
->>> detect("شهر;کد\\nکرمان;1,5\\nقم;1,6\\n", name="a.csv").delimiter
+>>> detect("شهر;کد\nکرمان;1,5\nقم;1,6\n", name="a.csv").delimiter
 ';'
 """
 
@@ -34,16 +34,18 @@ def detect(
         name: What errors call the text.
         one_column: Whether the schema has a single field, so that no delimiter is right
             too.
-        recognised: Tells whether records hold the header of the standard: where two
-            delimiters cut evenly, that of the only such header is right.
+        recognised: Tells whether records hold the header of the standard: where none or
+            two cut evenly, the delimiter of the only such header is right.
 
     Raises:
         DataError: SOURCE_DIALECT, with the candidates.
     """
     widths = {delimiter: _width(sample, delimiter) for delimiter in DELIMITERS}
     found = [delimiter for delimiter, width in widths.items() if width is not None]
-    if len(found) > 1 and recognised is not None:
-        headed = [one for one in found if recognised(_records(sample, one))]
+    if len(found) != 1 and recognised is not None:
+        headed = [
+            one for one in found or DELIMITERS if recognised(_records(sample, one))
+        ]
         found = headed if len(headed) == 1 else found
     if len(found) == 1:
         return Dialect(delimiter=found[0])

@@ -1,10 +1,12 @@
 """The row, or the rows, in which a table names its columns.
 
-The header is the first row of which 60 % and at least two filled cells name fields. Rows
-above it are titles. A header of several rows is joined, merged cells filled across; a
-second row of machine names, as the templates have it, belongs to the header too.
+The header is the first row of which 60 % and at least two filled cells name fields.
+Rows above it are titles. A header of several rows is joined, merged cells filled
+across; a second row of machine names, as the templates have it, belongs to the header
+too.
 
->>> found = find([["بودجه شهر", ""], ["کد ردیف", "شرح ردیف"], ["1", "a"]], FIELDS_OF_EXAMPLE)
+>>> rows = [["بودجه شهر", ""], ["کد ردیف", "شرح ردیف"], ["1", "a"]]
+>>> found = find(rows, FIELDS_OF_EXAMPLE)
 >>> found.rows, found.labels
 ((2,), ('کد ردیف', 'شرح ردیف'))
 """
@@ -42,7 +44,9 @@ class Header:
     share: float = 1.0
 
 
-def declared(rows: Sequence[Row], numbers_: Sequence[int], merged: Merged = ()) -> Header:
+def declared(
+    rows: Sequence[Row], numbers_: Sequence[int], merged: Merged = ()
+) -> Header:
     """Take the rows that were declared.
 
     Args:
@@ -56,7 +60,9 @@ def declared(rows: Sequence[Row], numbers_: Sequence[int], merged: Merged = ()) 
     return Header(tuple(numbers_), join(rows, numbers_, merged), numbers_[-1])
 
 
-def join(rows: Sequence[Row], numbers_: Sequence[int], merged: Merged = ()) -> tuple[str, ...]:
+def join(
+    rows: Sequence[Row], numbers_: Sequence[int], merged: Merged = ()
+) -> tuple[str, ...]:
     """Join the rows of a header with a space, merged cells filled across."""
     width = max(len(rows[number - 1]) for number in numbers_)
     filled = [_filled(rows[number - 1], number, width, merged) for number in numbers_]
@@ -117,16 +123,23 @@ def find(
         best: Header | None = None
         for depth in range(1, DEPTH_MAX + 1):
             numbers_ = range(number, number + depth)
-            if numbers_[-1] > len(rows) or not all(_is_text(rows[n - 1]) for n in numbers_):
+            if numbers_[-1] > len(rows) or not all(
+                _is_text(rows[n - 1]) for n in numbers_
+            ):
                 break
             labels = join(rows, numbers_, merged)
             share, named = share_of(labels, fields)
             if share < SHARE_MIN or named < min(CELLS_MIN, len(fields)):
                 continue
-            if best is None or share * len(labels) > best.share * len(best.labels) + 0.5:
+            if (
+                best is None
+                or share * len(labels) > best.share * len(best.labels) + 0.5
+            ):
                 best = Header(tuple(numbers_), labels, numbers_[-1], share)
         if best is not None:
-            return _with_names_below(rows, _without_titles(rows, best, fields, merged), fields)
+            return _with_names_below(
+                rows, _without_titles(rows, best, fields, merged), fields
+            )
     return None
 
 
@@ -138,7 +151,7 @@ def _without_titles(
         numbers_ = header.rows[1:]
         labels = join(rows, numbers_, merged)
         share, named = share_of(labels, fields)
-        if named < CELLS_MIN or share < header.share:
+        if named < share_of(header.labels, fields)[1] or share < header.share:
             return header
         header = Header(numbers_, labels, header.last, share)
     return header
@@ -151,15 +164,22 @@ def _is_text(row: Row) -> bool:
     return bool(filled) and figures <= len(filled) // 3
 
 
-def _with_names_below(rows: Sequence[Row], header: Header, fields: Sequence[Field]) -> Header:
+def _with_names_below(
+    rows: Sequence[Row], header: Header, fields: Sequence[Field]
+) -> Header:
     """Take a row of machine names right below into the header."""
     if header.last >= len(rows):
         return header
     names = {field.name for field in fields}
     below = [cell.strip() for cell in rows[header.last] if cell.strip()]
-    if len(below) >= CELLS_MIN and sum(cell in names for cell in below) >= 0.9 * len(below):
+    if len(below) >= CELLS_MIN and sum(cell in names for cell in below) >= 0.9 * len(
+        below
+    ):
         return Header(
-            (*header.rows, header.last + 1), header.labels, header.last + 1, header.share
+            (*header.rows, header.last + 1),
+            header.labels,
+            header.last + 1,
+            header.share,
         )
     return header
 
@@ -173,4 +193,6 @@ def nearest(rows: Sequence[Row], fields: Sequence[Field]) -> str:
         ),
         reverse=True,
     )
-    return ", ".join(f"{-number} ({share:.0%})" for share, number in ranked[:3] if share > 0)
+    return ", ".join(
+        f"{-number} ({share:.0%})" for share, number in ranked[:3] if share > 0
+    )

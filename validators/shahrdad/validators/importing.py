@@ -1,34 +1,41 @@
-"""From a file to a table of text under the columns of a standard.
+r"""From a file to a table of text under the columns of a standard.
 
-The order of `standards.md` 4: recognise the container, decode, find the table, match the
-columns, ask what is missing. What can be settled without a person is; what cannot is in
-`TextTable.questions` and among the findings, and nothing is guessed.
+The order of `standards.md` 4: recognise the container, decode, find the table, match
+the columns, ask what is missing. What can be settled without a person is; what cannot
+is in `TextTable.questions` and among the findings, and nothing is guessed.
 
-Three things are known without an answer. A template states its unit and calendar itself.
-Money columns headed letter by letter as the standard names them are in rial, since that
-name or title says so. Date columns headed by machine names hold ISO dates, the form of
-our own releases; under other headers a date is Jalali unless a profile says otherwise.
+Three things are known without an answer. A template states its unit and calendar
+itself. Money columns headed letter by letter as the standard names them are in rial,
+since that name or title says so. Date columns headed by machine names hold ISO dates,
+the form of our own releases; under other headers a date is Jalali unless a profile says
+otherwise.
 
->>> text = "city_code,name_fa\\n1346,x\\n".encode()
+>>> text = "city_code,name_fa\n1346,x\n".encode()
 >>> open_table(text).names
 ('city_code', 'name_fa')
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any, cast
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.datasets.standards import Field, Standard, parse
+from shahrdad.datasets.templates import SHEET_DATA, SHEET_PROPERTIES
 from shahrdad.validators import header as headers
-from shahrdad.validators import label_findings, money_question, sheets, template_sheet
+from shahrdad.validators import (
+    label_findings,
+    money_question,
+    sheet_columns,
+    sheets,
+    template_sheet,
+    totals,
+)
 from shahrdad.validators import raw_table as raw_tables
 from shahrdad.validators.container import Content, look
 from shahrdad.validators.header import Header
 from shahrdad.validators.limits import DEFAULT, Limits
 from shahrdad.validators.mapping import ColumnMapping, LabelUse, Output, build, used
-from shahrdad.validators.normalise import dates
 from shahrdad.validators.normalise.dates import Calendar
 from shahrdad.validators.options import Options
 from shahrdad.validators.profile import ColumnRule, Profile
@@ -44,9 +51,7 @@ from shahrdad.validators.text_table import (
     TextBatch,
     TextTable,
 )
-from shahrdad.validators.totals import RowFilter
 
-CELLS_LOOKED_AT = 10_000
 WORKBOOKS = ("xlsx", "xls", "ods")
 
 
@@ -98,8 +103,14 @@ def open_table(
             the one that the profile was made for.
         OSError: the path cannot be opened.
     """
-    source = given if isinstance(given, Source) else Source.of(given, name=name, limits=limits)
-    wanted = _wanted(standard, descriptor, Profile.of(profile), options or Options(), limits)
+    source = (
+        given
+        if isinstance(given, Source)
+        else Source.of(given, name=name, limits=limits)
+    )
+    wanted = _wanted(
+        standard, descriptor, Profile.of(profile), options or Options(), limits
+    )
     content = look(source, limits)
     raw, template = _read_raw(source, content, wanted)
     header = _find_header(source, raw, wanted)
@@ -122,7 +133,9 @@ def _wanted(
     elif descriptor is not None:
         fields = parse(descriptor).fields
         given = descriptor.get("fieldsMatch", "exact")
-        fields_match = str(given[0]) if isinstance(given, list) and given else str(given)
+        fields_match = (
+            str(given[0]) if isinstance(given, list) and given else str(given)
+        )
     return _Wanted(fields, standard, fields_match, profile, options, limits)
 
 
@@ -161,8 +174,8 @@ def _read_sheet(
     template = None
     name = wanted.options.sheet or wanted.profile.sheet
     if template_sheet.is_template(workbook.names):
-        template = template_sheet.read(workbook.read(template_sheet.SHEET_PROPERTIES).rows)
-        name = name or template_sheet.SHEET_DATA
+        template = template_sheet.read(workbook.read(SHEET_PROPERTIES).rows)
+        name = name or SHEET_DATA
     if name is not None and name not in workbook.names:
         raise _sheet_question(source, workbook.names)
     if name is not None:
@@ -175,18 +188,25 @@ def _read_sheet(
 
 
 def _sheet_question(source: Source, names: Sequence[str]) -> DataError:
-    return DataError(Reason.SOURCE_SHEET, name=source.label, candidates=", ".join(names) or "-")
+    return DataError(
+        Reason.SOURCE_SHEET, name=source.label, candidates=", ".join(names) or "-"
+    )
 
 
-def _choose_sheet(source: Source, workbook: sheets.Workbook, wanted: _Wanted) -> sheets.Sheet:
-    """Take the single visible sheet, or the single one with a header of the standard."""
+def _choose_sheet(
+    source: Source, workbook: sheets.Workbook, wanted: _Wanted
+) -> sheets.Sheet:
+    """Take the single visible sheet, or the single one with the standard's header."""
     if len(workbook.visible) == 1:
         return workbook.read(workbook.visible[0])
     found: list[sheets.Sheet] = []
     named: list[str] = []
     for name in workbook.visible if wanted.fields else ():
         sheet = workbook.read(name)
-        head = [sheets.text_row(row) for row in sheet.rows[: wanted.limits.header_rows_looked_at]]
+        head = [
+            sheets.text_row(row)
+            for row in sheet.rows[: wanted.limits.header_rows_looked_at]
+        ]
         if headers.find(head, wanted.fields, sheet.facts.merged) is None:
             continue
         same = next((one.name for one in found if one.rows == sheet.rows), None)
@@ -206,7 +226,9 @@ def _find_header(source: Source, raw: RawTable, wanted: _Wanted) -> Header:
         return Header((1,), tuple(raw.head[0]), 1)
     if rows:
         if rows[-1] > len(raw.head):
-            raise DataError(Reason.SOURCE_HEADER, name=source.label, candidates=f"1…{len(raw.head)}")
+            raise DataError(
+                Reason.SOURCE_HEADER, name=source.label, candidates=f"1…{len(raw.head)}"
+            )
         return headers.declared(raw.head, rows, raw.merged)
     if wanted.standard is not None:
         if wanted.profile.columns:
@@ -217,8 +239,12 @@ def _find_header(source: Source, raw: RawTable, wanted: _Wanted) -> Header:
         if found is not None:
             return found
         nearest = headers.nearest(raw.head, wanted.fields)
-        raise DataError(Reason.SOURCE_HEADER, name=source.label, candidates=nearest or "-")
-    first = next((n for n, row in enumerate(raw.head, start=1) if any(map(str.strip, row))), 1)
+        raise DataError(
+            Reason.SOURCE_HEADER, name=source.label, candidates=nearest or "-"
+        )
+    first = next(
+        (n for n, row in enumerate(raw.head, start=1) if any(map(str.strip, row))), 1
+    )
     return Header((first,), tuple(raw.head[first - 1]), first)
 
 
@@ -267,16 +293,25 @@ def _map(
     if profile.columns and profile.signature and not profile.knows(labels):
         found = ", ".join(label for label in labels if label.strip())
         raise DataError(Reason.SOURCE_QUESTIONS, name=source.label, questions=found)
-    empty = [at for at, label in enumerate(labels) if not label.strip() and _is_empty(raw, header, at)]
+    empty = [
+        at
+        for at, label in enumerate(labels)
+        if not label.strip() and _is_empty(raw, header, at)
+    ]
     if wanted.standard is None and not profile.columns:
         return _by_name(labels, wanted.fields)
     mapping = build(labels, wanted.fields, profile, empty=empty)
     constants = [
         Output(name, (), ColumnRule(to=name, constant=value))
         for name, value in (template.fill if template else {}).items()
-        if name not in mapping.names and any(field.name == name for field in wanted.fields)
+        if name not in mapping.names
+        and any(field.name == name for field in wanted.fields)
     ]
-    return replace(mapping, outputs=(*mapping.outputs, *constants)) if constants else mapping
+    return (
+        replace(mapping, outputs=(*mapping.outputs, *constants))
+        if constants
+        else mapping
+    )
 
 
 def _is_empty(raw: RawTable, header: Header, at: int) -> bool:
@@ -299,11 +334,13 @@ def _unmapped(labels: Sequence[str]) -> ColumnMapping:
         LabelUse(label, at, "certain", name, 1.0)
         for at, (label, name) in enumerate(zip(labels, names, strict=True))
     )
-    return ColumnMapping(uses, tuple(Output(name, (at,)) for at, name in enumerate(names)))
+    return ColumnMapping(
+        uses, tuple(Output(name, (at,)) for at, name in enumerate(names))
+    )
 
 
 def _by_name(labels: Sequence[str], fields: Sequence[Field]) -> ColumnMapping:
-    """Map by equal names alone, as Data Package has it for a schema that is not ours."""
+    """Map by equal names alone, as Data Package has it for another's schema."""
     places: dict[str, int] = {}
     for at, label in enumerate(labels):
         places.setdefault(label, at)
@@ -314,7 +351,9 @@ def _by_name(labels: Sequence[str], fields: Sequence[Field]) -> ColumnMapping:
         else LabelUse(label, at, "unknown")
         for at, label in enumerate(labels)
     )
-    outputs = tuple(Output(f.name, (places[f.name],)) for f in fields if f.name in places)
+    outputs = tuple(
+        Output(f.name, (places[f.name],)) for f in fields if f.name in places
+    )
     return ColumnMapping(uses, outputs)
 
 
@@ -334,17 +373,22 @@ def _table(
         *raw.findings,
         *_label_findings(mapping, wanted, header.labels),
         *_template_findings(template, wanted),
-        *_fill_merged(raw, header, mapping, wanted),
+        *sheet_columns.fill_merged(raw, header, mapping, wanted.fields),
     ]
     if asked.money is not None and wanted.options.normalise:
         units = ", ".join(one.unit for one in asked.money.proposals)
         findings.append(Finding("money-unit-missing", "error", {"value": units or "-"}))
-    settings = replace(settings, jalali_text=_jalali_text(raw, header, mapping, wanted))
+    settings = replace(
+        settings,
+        jalali_text=sheet_columns.jalali_text(raw, header, mapping, wanted.fields),
+    )
     audit = Audit()
-    rows = RowFilter(wanted.profile.skip_rows, _anchors(mapping, wanted))
+    key = wanted.standard.primary_key if wanted.standard is not None else ()
+    codes = totals.anchors(mapping.outputs, wanted.fields, key)
+    rows = totals.RowFilter(wanted.profile.skip_rows, codes)
     facts = SourceFacts(
         name=source.name,
-        bytes=source.bytes,
+        bytes=source.size,
         sha256=source.sha256,
         format=raw.format,
         container=content.container,
@@ -373,7 +417,7 @@ def _read(
     raw: RawTable,
     header: Header,
     mapping: ColumnMapping,
-    rows: RowFilter,
+    rows: totals.RowFilter,
     audit: Audit,
     findings: list[Finding],
 ) -> Iterator[TextBatch]:
@@ -403,14 +447,21 @@ def _field_of(wanted: _Wanted) -> Mapping[str, Field]:
 
 
 def _settings(
-    raw: RawTable, mapping: ColumnMapping, wanted: _Wanted, template: TemplateFacts | None
+    raw: RawTable,
+    mapping: ColumnMapping,
+    wanted: _Wanted,
+    template: TemplateFacts | None,
 ) -> tuple[ReadingSettings, bool]:
     """Return how cells are read, and whether the money unit is known or not needed."""
     profile, fields = wanted.profile, _field_of(wanted)
     settings = profile.settings()
     money = [out for out in mapping.outputs if _kind(fields, out) == "money"]
     unit = profile.money_unit or (template.money_unit if template else None)
-    if unit is None and money and all(_is_headed_exactly(mapping, fields, out) for out in money):
+    if (
+        unit is None
+        and money
+        and all(_is_headed_exactly(mapping, fields, out) for out in money)
+    ):
         unit = "rial"
     calendar: Calendar = profile.calendar
     if "calendar" not in profile.descriptor:
@@ -452,7 +503,12 @@ def _has_machine_dates(mapping: ColumnMapping, fields: Mapping[str, Field]) -> b
 
 
 def _questions(
-    raw: RawTable, header: Header, mapping: ColumnMapping, wanted: _Wanted, *, unit_known: bool
+    raw: RawTable,
+    header: Header,
+    mapping: ColumnMapping,
+    wanted: _Wanted,
+    *,
+    unit_known: bool,
 ) -> Questions:
     """Collect what is certain, proposed or must be asked."""
     fields = _field_of(wanted)
@@ -474,7 +530,9 @@ def _questions(
             if use.name is not None and use.use in ("certain", "profile")
         },
         proposed=tuple(use for use in mapping.uses if use.use == "proposed"),
-        asked=tuple(use for use in mapping.uses if use.use == "unknown" and use.label.strip()),
+        asked=tuple(
+            use for use in mapping.uses if use.use == "unknown" and use.label.strip()
+        ),
         missing=tuple(missing),
         money=question,
         fiscal_years=tuple(sorted(years)),
@@ -487,7 +545,9 @@ def _money_question(
     """Ask for the unit, with what the file seems to state."""
     places = [position for output in money for position in output.positions]
     below = raw.head[header.last :]
-    cells = [row[at] for row in below for at in places if at < len(row) and row[at].strip()]
+    cells = [
+        row[at] for row in below for at in places if at < len(row) and row[at].strip()
+    ]
     above = [cell for row in raw.head[: header.last] for cell in row if cell.strip()]
     labels = [header.labels[at] for at in places]
     proposals = money_question.propose(
@@ -509,88 +569,17 @@ def _label_findings(
         yield from label_findings.unsettled(mapping)
 
 
-def _template_findings(template: TemplateFacts | None, wanted: _Wanted) -> Iterator[Finding]:
+def _template_findings(
+    template: TemplateFacts | None, wanted: _Wanted
+) -> Iterator[Finding]:
     """Warn of a template that was made for another standard or version."""
     if template is None or wanted.standard is None or template.standard is None:
         return
     made_for = f"{template.standard}@{template.version or '?'}"
     if made_for != wanted.standard.id:
-        yield Finding("source-remark", "warning", {"value": f"{made_for} → {wanted.standard.id}"})
-
-
-def _anchors(mapping: ColumnMapping, wanted: _Wanted) -> tuple[int, ...]:
-    """Return the columns of the file whose cells name a row: codes of the primary key."""
-    if wanted.standard is None:
-        return ()
-    fields = _field_of(wanted)
-    found = []
-    for output in mapping.outputs:
-        field = fields.get(output.name)
-        if (
-            field is not None
-            and field.kind == "code"
-            and field.required
-            and field.import_default is None
-            and field.name in wanted.standard.primary_key
-            and field.name != "city_code"
-            and output.origin is not None
-        ):
-            found.append(output.origin)
-    return tuple(found)
-
-
-def _fill_merged(
-    raw: RawTable, header: Header, mapping: ColumnMapping, wanted: _Wanted
-) -> Iterator[Finding]:
-    """Fill cells merged downwards, in columns of codes and labels alone."""
-    if raw.values is None:
-        return
-    fields = _field_of(wanted)
-    names = {
-        output.origin: output.name
-        for output in mapping.outputs
-        if output.origin is not None
-        and (field := fields.get(output.name)) is not None
-        and (field.kind == "code" or field.categories)
-    }
-    counts: dict[str, int] = {}
-    for (top, left), (bottom, right) in raw.merged:
-        name = names.get(left - 1)
-        if name is None or left != right or top <= header.last or bottom == top:
-            continue
-        for row in raw.values[top : min(bottom, len(raw.values))]:
-            if left <= len(row):
-                row[left - 1] = raw.values[top - 1][left - 1]
-                counts[name] = counts.get(name, 0) + 1
-    for name, count in counts.items():
-        yield Finding("source-remark", "warning", {"value": f"{name}: {count}"}, column=name)
-
-
-def _jalali_text(
-    raw: RawTable, header: Header, mapping: ColumnMapping, wanted: _Wanted
-) -> frozenset[str]:
-    """Return the date columns of a sheet that hold Jalali texts beside typed dates."""
-    if raw.values is None:
-        return frozenset()
-    fields = _field_of(wanted)
-    found = set()
-    for output in mapping.outputs:
-        if output.origin is None or _kind(fields, output) != "date":
-            continue
-        cells = [
-            row[output.origin]
-            for row in raw.values[header.last : header.last + CELLS_LOOKED_AT]
-            if output.origin < len(row)
-        ]
-        typed = any(isinstance(cell, date) for cell in cells)
-        if typed and any(isinstance(cell, str) and _is_jalali(cell) for cell in cells):
-            found.add(output.name)
-    return frozenset(found)
-
-
-def _is_jalali(text: str) -> bool:
-    """Tell whether a text is a Jalali date, its century perhaps left out."""
-    return bool(text) and dates.parse(text, calendar="jalali", century=1300).value is not None
+        yield Finding(
+            "source-remark", "warning", {"value": f"{made_for} → {wanted.standard.id}"}
+        )
 
 
 __all__ = ["open_table"]

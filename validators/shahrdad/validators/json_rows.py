@@ -1,11 +1,13 @@
 """Rows in JSON: an array of objects or of arrays, or one of them on each line.
 
-The keys of the first object, in their order, are the labels; a key that comes later is a
-surplus cell of its row. A number keeps the digits it was written with. A value that is an
-object or an array stays JSON, in one cell. Row 1 is the labels, as in other formats.
+The keys of the first object, in their order, are the labels; a key that comes later is
+a surplus cell of its row. A number keeps the digits it was written with. A value that
+is an object or an array stays JSON, in one cell. Row 1 is the labels, as in other
+formats.
 
 >>> import io
->>> rows = JsonRows.open(lambda: io.BytesIO(b'[{"a": 1.50}, {"a": null}]'), "a.json", lines=False)
+>>> text = b'[{"a": 1.50}, {"a": null}]'
+>>> rows = JsonRows.open(lambda: io.BytesIO(text), "a.json", lines=False)
 >>> rows.labels, next(rows.batches()).columns[0].to_pylist()
 (('a',), ['1.50'])
 """
@@ -70,7 +72,9 @@ class JsonRows:
         """
 
         def rows() -> Iterator[tuple[int, Any]]:
-            return _lines(opened, name, limits) if lines else _array(opened, name, limits)
+            return (
+                _lines(opened, name, limits) if lines else _array(opened, name, limits)
+            )
 
         first = next(rows(), None)
         if first is None:
@@ -136,7 +140,9 @@ class JsonRows:
     def _cells(self, row: Any) -> list[tuple[str, CellKind]]:
         """Return the cells of a row in the order of the labels, surplus ones last."""
         if isinstance(row, dict):
-            known = [_text(row.get(label), self.limits, self.name) for label in self.labels]
+            known = [
+                _text(row.get(label), self.limits, self.name) for label in self.labels
+            ]
             labels = set(self.labels)
             surplus = [key for key in row if key not in labels]
             return known + [_text(row[key], self.limits, self.name) for key in surplus]
@@ -192,7 +198,7 @@ def _array(
 def _lines(
     opened: Callable[[], BinaryIO], name: str, limits: Limits
 ) -> Iterator[tuple[int, Any]]:
-    """Yield the values of JSON Lines with the numbers of their lines; blank ones count."""
+    """Yield the values of JSON Lines, numbered by line; blank lines count."""
     with opened() as stream:
         number = 0
         while line := stream.readline(limits.row_bytes_max + 1):
@@ -242,11 +248,14 @@ def depth(value: Any) -> int:
 
 
 def _compact(value: Any) -> str:
-    """Write a value as JSON again; its numbers have the digits they were written with."""
+    """Write a value as JSON again, its numbers with the digits they had."""
     if isinstance(value, _Figure):
         return str(value)
     if isinstance(value, dict):
-        pairs = (f"{json.dumps(key, ensure_ascii=False)}:{_compact(one)}" for key, one in value.items())
+        pairs = (
+            f"{json.dumps(key, ensure_ascii=False)}:{_compact(one)}"
+            for key, one in value.items()
+        )
         return "{" + ",".join(pairs) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_compact(one) for one in value) + "]"

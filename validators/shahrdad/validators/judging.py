@@ -23,7 +23,12 @@ from shahrdad.validators.normalise.columns import CellMarks, NormalisedBatch
 from shahrdad.validators.plan import FieldPlan, Plan
 from shahrdad.validators.progress import Progress, Ticker
 from shahrdad.validators.sink import Sinks
-from shahrdad.validators.text_table import Finding, TextBatch, TextTable
+from shahrdad.validators.text_table import (
+    Finding,
+    RaggedRow,
+    TextBatch,
+    TextTable,
+)
 
 Normalise = Callable[[TextBatch], NormalisedBatch]
 KEPT = "x_"  # what the names of the publisher's own columns begin with
@@ -168,7 +173,7 @@ class Judge:
         for batch in self.table.batches:
             for finding in batch.findings:
                 self._find(finding)
-            self._judge_batch(batch)
+            self._judge_batch(with_odd_rows(batch, self.table))
             self._tick("read")
         self._end_blank_rows()
         self.judged.rows = self._seen - len(self._blank)
@@ -261,6 +266,7 @@ class Judge:
         count = batch.rows_count
         if not count:
             return
+        self._seen += count
         short = self._ragged_cells(batch)
         columns = {}
         for f in self._present:
@@ -270,7 +276,6 @@ class Judge:
             columns[f.name] = self._readers[f.name].read(cells)
         blank = self._blank_rows(batch, [c.missing for c in columns.values()])
         self._settle_blank(batch.rows, blank)
-        self._seen += count
         invalid = self._report_cells(batch, checked, columns, marks, short, blank)
         values = {name: column.values for name, column in columns.items()}
         for name, mask in invalid.items():
@@ -294,38 +299,33 @@ class Judge:
         for name, origin in zip(self.table.names, self.table.origins, strict=True):
             if origin is not None:
                 by_origin.setdefault(origin, []).append(name)
-        blank = frozenset(batch.blank)
         for ragged in batch.ragged:
-            if ragged.index in blank or not ragged.cells:
-                continue
-            row = int(batch.rows[ragged.index])
+            place = int(np.searchsorted(batch.rows, ragged.row))
             for cell in ragged.cells[width:]:
-                self.findings.add(Issue("cell-extra", "error", row, value=cell))
+                self.findings.add(Issue("cell-extra", "error", ragged.row, value=cell))
             for origin in range(len(ragged.cells), width):
                 for name in by_origin.get(origin, ()):
-                    lacking.setdefault(name, []).append(ragged.index)
+                    lacking.setdefault(name, []).append(place)
         masks: dict[str, Mask] = {}
         for name, indices in lacking.items():
             masks[name] = np.zeros(batch.rows_count, bool)
             masks[name][indices] = True
-            rows = batch.rows[np.array(sorted(indices))]
-            self.findings.add_cells(
-                "cell-missing", "error", rows, self._places[name], None
-            )
+            place = self._places[name]
+            rows = batch.rows[masks[name]]
+            self.findings.add_cells("cell-missing", "error", rows, place, None)
         return masks
 
     def _blank_rows(self, batch: TextBatch, missing: list[Mask | None]) -> Mask | None:
         """Return which rows have no value in any column; None for none of them."""
-        blank = None
-        if len(batch.blank):
-            blank = np.zeros(batch.rows_count, bool)
-            blank[list(batch.blank)] = True
+        blank = np.isin(batch.rows, batch.blank) if batch.blank else None
         masks = [mask for mask in missing if mask is not None]
         if masks and len(masks) == len(missing):
-            empty = np.logical_and.reduce(masks)
+            empty: Mask = np.logical_and.reduce(masks)
             for name in self._kept if empty.any() else ():
                 cells = batch.columns[self._places[name]].to_pylist()
                 empty &= np.array([not cell for cell in cells], bool)
+            for ragged in batch.ragged:
+                empty[np.searchsorted(batch.rows, ragged.row)] = False
             blank = empty if blank is None else blank | empty
         return blank if blank is not None and blank.any() else None
 
@@ -355,7 +355,6 @@ class Judge:
         checked: Sequence[pa.StringArray],
         columns: Mapping[str, Any],
         marks: Sequence[CellMarks],
-        short: Mapping[str, Mask],
         blank: Mask | None,
     ) -> dict[str, Mask]:
         """Report wrong cells; return them by column."""
@@ -372,8 +371,6 @@ class Judge:
         for f in self._present:
             verdicts = columns[f.name].verdicts
             wrong = refused.get(f.name)
-            if f.name in short:
-                wrong = short[f.name] if wrong is None else wrong | short[f.name]
             if verdicts is not None:
                 if wrong is not None:
                     verdicts = np.where(wrong, 0, verdicts)
@@ -563,4 +560,4 @@ def _nulled(values: pa.Array, mask: Mask) -> pa.Array:
     return values.take(pa.array(order, mask=mask))
 
 
-__all__ = ["Frame", "Judge", "Judged", "RulesSeat"]
+__all__ = ["Frame", "Judge", "Judged", "RulesSeat", "with_odd_rows"]

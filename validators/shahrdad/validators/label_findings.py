@@ -15,7 +15,9 @@ def doubled(mapping: ColumnMapping, labels: Sequence[str]) -> Iterator[Finding]:
     seen: set[str] = set()
     for label in labels:
         if label.strip() and label in seen:
-            used = any(use.label == label and use.name in mapping.names for use in mapping.uses)
+            used = any(
+                use.label == label and use.name in mapping.names for use in mapping.uses
+            )
             severity: Severity = "error" if used else "warning"
             yield Finding("label-duplicate", severity, {"value": label})
         seen.add(label)
@@ -47,12 +49,16 @@ def by_fields_match(
             yield Finding("label-blank", "error", {"value": at})
         elif label not in known:
             strict = match in ("exact", "equal", "superset")
-            yield Finding("label-extra", "error" if strict else "warning", {"value": label})
+            yield Finding(
+                "label-extra", "error" if strict else "warning", {"value": label}
+            )
     missing = [name for name in names if name not in labels]
     if match in ("exact", "equal", "subset"):
         reported = missing
     else:
-        reported = missing[:1] if match == "partial" and len(missing) == len(names) else []
+        reported = (
+            missing[:1] if match == "partial" and len(missing) == len(names) else []
+        )
     for name in reported:
         yield Finding("label-missing", "error", {"expected": name}, column=name)
     if match == "exact" and not missing:

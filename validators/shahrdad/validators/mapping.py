@@ -77,7 +77,8 @@ class ColumnMapping:
 
     uses: tuple[LabelUse, ...]
     outputs: tuple[Output, ...]
-    _state: dict[str, object] = field(default_factory=dict)
+    _last: dict[str, str] = field(default_factory=dict)  # text above, by column
+    _trees: dict[str, "_Tree"] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,26 +135,29 @@ class ColumnMapping:
 
     def _filled_down(self, name: str, column: pa.StringArray) -> pa.StringArray:
         """Give each empty cell the text above it, also across batches."""
-        last = self._state.get(name)
+        last = self._last.get(name)
         empty = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)
         holes = pc.if_else(empty, pa.scalar(None, pa.string()), column)
         filled = pc.fill_null_forward(holes)
-        if isinstance(last, str):
+        if last is not None:
             filled = pc.fill_null(filled, last)
         if len(filled) and filled[-1].is_valid:
-            self._state[name] = filled[-1].as_py()
+            self._last[name] = filled[-1].as_py()
         return pc.fill_null(filled, "")
 
     def _path(
         self, output: Output, levels: Sequence[pa.StringArray], count: int
     ) -> pa.StringArray:
-        """Number the places of a hierarchy, and return the code of each row's parent."""
-        tree = self._state.setdefault(output.name, _Tree())
-        assert isinstance(tree, _Tree)
+        """Number the places of a hierarchy; return the code of each row's parent."""
+        tree = self._trees.setdefault(output.name, _Tree())
         texts = [level.to_pylist() for level in levels]
-        places = [tree.add([column[at] or "" for column in texts]) for at in range(count)]
+        places = [
+            tree.add([column[at] or "" for column in texts]) for at in range(count)
+        ]
         if output.name == SUBTOTAL_FIELD:
-            return pa.array(["true" if place.own else "false" for place in places], pa.string())
+            return pa.array(
+                ["true" if place.own else "false" for place in places], pa.string()
+            )
         if output.name == LINE_FIELD:
             return pa.array([place.own or "" for place in places], pa.string())
         return pa.array([place.parent for place in places], pa.string())
@@ -173,7 +177,7 @@ class Place:
 
 
 class _Tree:
-    """Gives the places of a hierarchy ordinal codes: 1, 1.1, 1.2, 2, …"""
+    """Gives the places of a hierarchy ordinal codes: 1, 1.1, 1.2, 2 and so on."""
 
     def __init__(self) -> None:
         self._codes: dict[tuple[str, ...], str] = {}
@@ -212,7 +216,9 @@ class _Tree:
 def _concat(columns: Sequence[pa.StringArray], separator: str) -> pa.StringArray:
     """Join cells that are not empty."""
     rows = zip(*(column.to_pylist() for column in columns), strict=True)
-    return pa.array([separator.join(cell for cell in row if cell) for row in rows], pa.string())
+    return pa.array(
+        [separator.join(cell for cell in row if cell) for row in rows], pa.string()
+    )
 
 
 def _changes(rule: ColumnRule) -> list[Callable[[str], str]]:
@@ -253,12 +259,18 @@ def _per_text(column: pa.StringArray, change: Callable[[str], str]) -> pa.String
 
 
 def _count(
-    audit: Audit, name: str, before: pa.StringArray, after: pa.StringArray, batch: TextBatch
+    audit: Audit,
+    name: str,
+    before: pa.StringArray,
+    after: pa.StringArray,
+    batch: TextBatch,
 ) -> None:
     """Count what a rule changed."""
     if before is after:
         return
-    changed = np.flatnonzero(np.asarray(pc.fill_null(pc.not_equal(before, after), False)))
+    changed = np.flatnonzero(
+        np.asarray(pc.fill_null(pc.not_equal(before, after), False))
+    )
     places = pa.array(changed)
     texts, results = before.take(places).to_pylist(), after.take(places).to_pylist()
     audit.add(
@@ -338,8 +350,8 @@ def _by_profile(
         outputs.append(Output(rule.to, positions, rule))
         if rule.path:
             mapped = {one.to for one in profile.columns}
-            for name in sorted(({SUBTOTAL_FIELD, LINE_FIELD} & known) - mapped):
-                outputs.append(Output(name, positions, rule))
+            flagged = sorted(({SUBTOTAL_FIELD, LINE_FIELD} & known) - mapped)
+            outputs += [Output(name, positions, rule) for name in flagged]
         taken.update(dict.fromkeys(positions, rule.to))
     keep = {_position(labels, label) for label in profile.keep}
     ignored = {matching.form(label) for label in profile.ignore}
@@ -362,9 +374,13 @@ def _position(labels: Sequence[str], wanted: str) -> int:
         if label == wanted:
             return position
     form = matching.form(wanted)
-    found = [at for at, label in enumerate(labels) if label and matching.form(label) == form]
+    found = [
+        at for at, label in enumerate(labels) if label and matching.form(label) == form
+    ]
     if len(found) != 1:
-        raise DataError(Reason.PROFILE_INVALID, place="columns", detail=f"{wanted}: {len(found)}")
+        raise DataError(
+            Reason.PROFILE_INVALID, place="columns", detail=f"{wanted}: {len(found)}"
+        )
     return found[0]
 
 
@@ -381,13 +397,15 @@ def _by_matching(
         name = match.field
         if form and form in ignored:
             use, name = "ignored", None
-        elif form and form in kept:
-            use, name = "kept", None
-        elif use != "certain" and match.label.startswith(KEPT):
+        elif (form and form in kept) or (
+            use != "certain" and match.label.startswith(KEPT)
+        ):
             use, name = "kept", None
         if use == "certain" and name is not None:
             outputs.append(Output(name, (position,)))
-        uses.append(LabelUse(match.label, position, use, name, match.score, match.fiscal_year))
+        uses.append(
+            LabelUse(match.label, position, use, name, match.score, match.fiscal_year)
+        )
     return uses, outputs
 
 

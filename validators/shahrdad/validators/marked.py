@@ -138,9 +138,12 @@ def _text_rows(
     yield from enumerate(table.head[:last], start=1)
     for batch in table.batches(last, width):
         columns = [column.to_pylist() for column in batch.columns]
-        ragged = {row.index: row.cells for row in batch.ragged}
-        for place, number in enumerate(batch.rows.tolist()):
-            yield number, ragged.get(place) or [column[place] for column in columns]
+        found: list[tuple[int, Sequence[Any]]] = [
+            (number, [column[place] for column in columns])
+            for place, number in enumerate(batch.rows.tolist())
+        ]
+        found += [(ragged.row, ragged.cells) for ragged in batch.ragged]
+        yield from sorted(found, key=lambda row: row[0])
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Which column of a standard a header means, with a score (`standards.md` 4.7).
 
-A header is taken without asking when it is at least 0.90 sure and 0.10 ahead of the next
-field, proposed from 0.50, and asked for otherwise. Two headers never take one field.
+A header is taken without asking when it is at least 0.90 sure and 0.10 ahead of the
+next field, proposed from 0.50, and asked for otherwise. Two headers never take one
+field.
 
 >>> from shahrdad.datasets.standards import load
 >>> match(["\u0643د بودجه", "زیر موضوع"], load("budget_lines").fields)[0].field
@@ -121,14 +122,18 @@ def match(labels: Sequence[str], fields: Sequence[Field]) -> list[Match]:
 def _rank(label: str, fields: Sequence[Field]) -> tuple[str | None, float, float]:
     """Return the best field of a header, its score, and the score of the next.
 
-    A header that is a name or title letter by letter needs no lead: titles may differ by
-    what stands in parentheses alone.
+    A header that is a name or title letter by letter needs no lead: titles may differ
+    by what stands in parentheses alone.
     """
-    bare = label.strip().removesuffix("*").strip()  # the templates mark what is required
+    bare = (
+        label.strip().removesuffix("*").strip()
+    )  # the templates mark what is required
     if not bare:
         return None, 0.0, 0.0
     exact = [
-        field.name for field in fields if bare in (field.name, field.title_fa, field.title_en)
+        field.name
+        for field in fields
+        if bare in (field.name, field.title_fa, field.title_en)
     ]
     if len(exact) == 1:
         return exact[0], 1.0, 0.0
@@ -144,7 +149,11 @@ def _rank(label: str, fields: Sequence[Field]) -> tuple[str | None, float, float
 
 
 def _state(
-    label: str, name: str | None, first: float, second: float, best_of: Mapping[str, list[float]]
+    label: str,
+    name: str | None,
+    first: float,
+    second: float,
+    best_of: Mapping[str, list[float]],
 ) -> State:
     """Decide whether a header takes its best field."""
     if name is None or first < PROPOSED_MIN:

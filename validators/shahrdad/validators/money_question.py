@@ -53,7 +53,8 @@ class MoneyQuestion:
     Attributes:
         columns: The money columns.
         proposals: Units that the file seems to state, the nearest first, each once.
-        worked: For each proposal the line that shows what it means, of the first amount.
+        worked: For each proposal the line that shows what it means, of the first
+            amount.
     """
 
     columns: tuple[str, ...]
@@ -102,12 +103,17 @@ def propose(
 
 
 def ask(
-    columns: Sequence[str], proposals: Sequence[UnitProposal], cells: Iterable[str], decimal: str
+    columns: Sequence[str],
+    proposals: Sequence[UnitProposal],
+    cells: Iterable[str],
+    decimal: str,
 ) -> MoneyQuestion:
     """Make the question, each proposal with one worked row."""
     amount = first_amount(cells, decimal)
     worked = tuple(
-        money.worked_row(amount, proposal.unit) for proposal in proposals if amount is not None
+        money.worked_row(amount, proposal.unit)
+        for proposal in proposals
+        if amount is not None
     )
     return MoneyQuestion(tuple(columns), tuple(proposals), worked)
 
@@ -125,6 +131,10 @@ def unit_of_label(label: str) -> str | None:
     """Return the unit of a label of the list, as templates have it in a cell."""
     wanted = forms.key(label)
     for row in code_list("money_units").rows:
-        if wanted in (forms.key(row["label"]), forms.key(row["label_en"]), forms.key(row["unit"])):
+        if wanted in (
+            forms.key(row["label"]),
+            forms.key(row["label_en"]),
+            forms.key(row["unit"]),
+        ):
             return row["unit"]
     return None

@@ -50,7 +50,7 @@ class Options:
     delimiter: str | None = None
     sheet: str | None = None
     header_row: int | None = None
-    block_bytes: int = 1 << 20
+    block_bytes: int = 2 << 20
     unit: str | None = None
     calendar: str | None = None
 

@@ -183,7 +183,7 @@ class OracleColumn:
         self._seed = seed
         self._keyed = keyed
         self._valued = valued
-        self._plain = field.type in ("string", "any")  # the value is the text
+        self.plain = field.type in ("string", "any")  # the value is the text
         self._cache: dict[str, tuple[Any, bool]] = {}
 
     def ask(self, text: str | None) -> tuple[Any, bool]:
@@ -256,7 +256,7 @@ class OracleColumn:
         """
         for place, value in asked.items():
             absent[place] |= value is None
-        if self._plain:
+        if self.plain:
             hashes = hash_texts(cells, self._seed)
         else:
             if self._field.type in ("integer", "year") and self._kernel is not None:

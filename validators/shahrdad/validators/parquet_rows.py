@@ -32,7 +32,9 @@ class ParquetRows:
     name: str
 
     @classmethod
-    def open(cls, stream: BinaryIO, name: str, limits: Limits = DEFAULT) -> "ParquetRows":
+    def open(
+        cls, stream: BinaryIO, name: str, limits: Limits = DEFAULT
+    ) -> "ParquetRows":
         """Read the footer.
 
         Raises:
@@ -126,9 +128,14 @@ def _empty_rows(columns: list[pa.StringArray], count: int) -> Any:
 def _column(column: pa.Array) -> tuple[pa.StringArray, Kinds | None]:
     """Return a column as text, "" for null, and how it was typed."""
     kind = _kind_of(column.type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        text = column.cast(pa.string())
-    elif kind in (CellKind.NUMBER, CellKind.BOOLEAN) and not pa.types.is_floating(column.type):
+    if (
+        pa.types.is_string(column.type)
+        or pa.types.is_large_string(column.type)
+        or (
+            kind in (CellKind.NUMBER, CellKind.BOOLEAN)
+            and not pa.types.is_floating(column.type)
+        )
+    ):
         text = column.cast(pa.string())
     elif kind is CellKind.DATE:
         text = column.cast(pa.date32()).cast(pa.string())
@@ -144,7 +151,11 @@ def _column(column: pa.Array) -> tuple[pa.StringArray, Kinds | None]:
 def _kind_of(type_: pa.DataType) -> CellKind:
     if pa.types.is_boolean(type_):
         return CellKind.BOOLEAN
-    if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+    if (
+        pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+        or pa.types.is_decimal(type_)
+    ):
         return CellKind.NUMBER
     if pa.types.is_date(type_):
         return CellKind.DATE

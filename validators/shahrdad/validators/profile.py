@@ -1,8 +1,8 @@
 """Mapping profiles: how a city's own layout becomes a standard, as data.
 
 A profile is versioned, kept by the node and exported with the record. No code is run:
-a column is built by a closed list of operations. Members that this version does not know
-are kept and written back.
+a column is built by a closed list of operations. Members that this version does not
+know are kept and written back.
 
 >>> profile = Profile.of({"money_unit": "million_rial", "calendar": "jalali"})
 >>> profile.settings().money_unit, profile.columns
@@ -44,7 +44,8 @@ class ColumnRule:
         path: Labels of level columns, from the top down; gives the code of the parent.
         values: Code by the key form of a cell's text.
         extract: Pattern of RE2 with one group, which is what remains.
-        split: Where a cell is cut; `part` counts the pieces from 1, from the end below 0.
+        split: Where a cell is cut; `part` counts the pieces from 1, from the end below
+            0.
         scale: Factor of a number, exact.
         fill_down: Whether an empty cell takes the text above it.
         width: Fixed width of a code, which restores lost zeros.
@@ -176,7 +177,9 @@ def _read(given: Mapping[str, Any]) -> Profile:
     columns = given.get("columns") or ()
     if not isinstance(columns, Sequence) or isinstance(columns, str):
         raise _invalid("columns", columns)
-    rules = tuple(_column(column, f"columns[{at}]") for at, column in enumerate(columns))
+    rules = tuple(
+        _column(column, f"columns[{at}]") for at, column in enumerate(columns)
+    )
     doubled = [rule.to for rule in rules]
     for name in doubled:
         if doubled.count(name) > 1:
@@ -199,7 +202,8 @@ def _read(given: Mapping[str, Any]) -> Profile:
         signature=_texts(given, "signature"),
         money_unit=_unit(given),
         calendar=cast(
-            Calendar, _choice(given, "calendar", ("jalali", "gregorian", "mixed"), "jalali")
+            Calendar,
+            _choice(given, "calendar", ("jalali", "gregorian", "mixed"), "jalali"),
         ),
         century=_century(given.get("century")),
         date_order=cast(Order, _choice(given, "date_order", ("ymd", "dmy"), "ymd")),
@@ -208,7 +212,10 @@ def _read(given: Mapping[str, Any]) -> Profile:
         columns=rules,
         keep=_texts(given, "keep"),
         ignore=_texts(given, "ignore"),
-        declared={str(key): str(value) for key, value in dict(given.get("declared") or {}).items()},
+        declared={
+            str(key): str(value)
+            for key, value in dict(given.get("declared") or {}).items()
+        },
         descriptor=dict(given),
     )
 
@@ -250,7 +257,7 @@ def _choice(
 def _century(value: object) -> int | None:
     if value not in (None, 1300, 1400, 1900, 2000):
         raise _invalid("century", value)
-    return cast("int | None", value)
+    return value if isinstance(value, int) else None
 
 
 def _unit(given: Mapping[str, Any]) -> str | None:
@@ -307,7 +314,9 @@ def _column(given: object, place: str) -> ColumnRule:
         part=part,
         scale=_scale(given.get("scale"), place),
         fill_down=given.get("fill_down") is True,
-        width=None if given.get("width") is None else _number(given["width"], f"{place}.width"),
+        width=None
+        if given.get("width") is None
+        else _number(given["width"], f"{place}.width"),
     )
 
 

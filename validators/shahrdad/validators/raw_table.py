@@ -1,7 +1,7 @@
 """A table as its file lays it out, before anyone says what its columns mean.
 
-One shape for every format: the first rows as text, among which the header is looked for,
-and the rows below a header as batches of text.
+One shape for every format: the first rows as text, among which the header is looked
+for, and the rows below a header as batches of text.
 """
 
 import csv
@@ -188,7 +188,7 @@ def _text_batches(
                 below,
                 cut,
                 width,
-                block_bytes=block_bytes,
+                block_bytes=min(block_bytes, limits.row_bytes_max),
                 row_bytes_max=limits.row_bytes_max,
             ):
                 row = last + batch.first_row + batch.rows
@@ -251,7 +251,9 @@ def _blank(columns: Sequence[pa.StringArray], count: int) -> npt.NDArray[np.bool
     """Tell which records have no text at all."""
     blank = np.ones(count, bool)
     for column in columns:
-        lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+        lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(
+            zero_copy_only=False
+        )
         blank &= lengths == 0
         if not blank.any():
             break
@@ -266,10 +268,17 @@ def _long_cells(
     for place, column in enumerate(columns):
         if column.nbytes <= limits.cell_bytes_max:
             continue
-        lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+        lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(
+            zero_copy_only=False
+        )
         for at in np.flatnonzero(lengths > limits.cell_bytes_max).tolist():
             values = {"value": int(lengths[at]), "expected": limits.cell_bytes_max}
-            finding = Finding("value-too-long", "error", {**values, "column": place + 1}, row=int(rows[at]))
+            finding = Finding(
+                "value-too-long",
+                "error",
+                {**values, "column": place + 1},
+                row=int(rows[at]),
+            )
             found.append(finding)
     return tuple(found)
 

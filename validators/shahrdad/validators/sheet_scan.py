@@ -1,9 +1,10 @@
 """What an XLSX says about its sheets, found by one streaming pass before it is read.
 
-The reader of sheets gives an error cell as an empty one, lays out the whole rectangle up
-to one stray value, and trusts the sizes an archive declares. So the XML is inflated and
-counted first, and searched for what the reader would lose: error cells, formulas without
-a value, percentages, hidden rows, merged ranges, and where the last value stands.
+The reader of sheets gives an error cell as an empty one, lays out the whole rectangle
+up to one stray value, and trusts the sizes an archive declares. So the XML is inflated
+and counted first, and searched for what the reader would lose: error cells, formulas
+without a value, percentages, hidden rows, merged ranges, and where the last value
+stands.
 """
 
 import re
@@ -25,7 +26,9 @@ REPORT_NAME = "_shahrdad_report"  # sheets that carry it were added by our repor
 SHARED_STRINGS = "xl/sharedStrings.xml"
 
 _BUILT_IN_PERCENT = frozenset((9, 10))
-_BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
+_BUILT_IN_DATES = frozenset(
+    (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))
+)
 
 Place = tuple[int, int]  # row and column of a sheet, both from 1
 
@@ -98,7 +101,9 @@ class SheetFacts:
     def is_sparse(self, limits: Limits) -> bool:
         """Tell whether reading the whole rectangle would be a waste of memory."""
         area = self.rows * self.columns
-        return area > limits.sparse_cells_min and area > limits.sparse_ratio * self.values
+        return (
+            area > limits.sparse_cells_min and area > limits.sparse_ratio * self.values
+        )
 
 
 def scan_workbook(source: Source, limits: Limits = DEFAULT) -> WorkbookFacts:
@@ -115,7 +120,11 @@ def scan_workbook(source: Source, limits: Limits = DEFAULT) -> WorkbookFacts:
             if info.filename == SHARED_STRINGS:
                 most = min(most, limits.shared_strings_bytes_max)
             most = min(most, limits.workbook_bytes_max - total)
-            kept = info.filename in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml")
+            kept = info.filename in (
+                "xl/workbook.xml",
+                "xl/_rels/workbook.xml.rels",
+                "xl/styles.xml",
+            )
             if kept:
                 most = min(most, PART_BYTES_MAX)
             content = bytearray()
@@ -153,7 +162,7 @@ def _member(
     except (zipfile.BadZipFile, ValueError, RuntimeError, OSError) as error:
         raise _unreadable(source, error) from error
     return Inflating(
-        stream, source, source.bytes, limits, total_max=max(most, 0), part=info.filename
+        stream, source, source.size, limits, total_max=max(most, 0), part=info.filename
     )
 
 
@@ -188,10 +197,14 @@ def elements(source: Source, content: bytes) -> Iterator[tuple[str, Attributes]]
 def _workbook(source: Source, parts: dict[str, bytes], limits: Limits) -> WorkbookFacts:
     """Read sheets, their parts, and which styles are percentages or dates."""
     targets: dict[str, str] = {}
-    for name, attributes in elements(source, parts.get("xl/_rels/workbook.xml.rels", b"<x/>")):
+    for name, attributes in elements(
+        source, parts.get("xl/_rels/workbook.xml.rels", b"<x/>")
+    ):
         if name == "Relationship":
             target = attributes.get("Target", "")
-            path = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+            path = (
+                target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+            )
             targets[attributes.get("Id", "")] = path
     listed: list[Attributes] = []
     ours: set[str] = set()
@@ -229,7 +242,9 @@ def _styles(source: Source, content: bytes) -> tuple[frozenset[int], frozenset[i
     inside, number = False, 0
     for name, attributes in elements(source, content):
         if name == "numFmt":
-            code = re.sub(r'"[^"]*"|\\.|\[[^\]]*\]', "", attributes.get("formatCode", ""))
+            code = re.sub(
+                r'"[^"]*"|\\.|\[[^\]]*\]', "", attributes.get("formatCode", "")
+            )
             if "%" in code:
                 percent_formats.add(int(attributes.get("numFmtId", "-1")))
             elif re.search("[ymdhs]", code.lower().replace("general", "")):
@@ -284,7 +299,9 @@ class _Scanner:
             tags = self._tags
             cut = max(rest.rfind(tags.row), rest.rfind(tags.cell), 0)
             if cut == 0 and len(rest) > TAG_BYTES_MAX:
-                raise _unreadable(self._source, f"a cell of more than {TAG_BYTES_MAX} bytes")
+                raise _unreadable(
+                    self._source, f"a cell of more than {TAG_BYTES_MAX} bytes"
+                )
             self._search(tags, rest[:cut])
             rest = rest[cut:]
         if self._tags is not None:
@@ -388,7 +405,11 @@ class _Scanner:
         elif value is None:
             if tags.formula.search(inside):
                 self._found.empty_formulas.append(place)
-        elif value[1] == b"60" and self._date is not None and self._date.search(attributes):
+        elif (
+            value[1] == b"60"
+            and self._date is not None
+            and self._date.search(attributes)
+        ):
             self._found.leap_days.append(place)
 
 
@@ -414,7 +435,9 @@ class _Tags:
             rb"(?:" + stop + rb"f>|" + start + rb"f(?:\s[^>]*)?/>)\s*(?:"
             + start + rb"v\s*/>\s*|" + start + rb"v></[^>]*>\s*)?" + stop + rb"c>"
         )  # fmt: skip
-        self.hidden_row = re.compile(start + rb"row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']")
+        self.hidden_row = re.compile(
+            start + rb"row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']"
+        )
         self.hidden_column = re.compile(
             start + rb"col\s([^>]*?\bhidden=[\"'](?:1|true)[\"'][^>]*)>"
         )

@@ -4,11 +4,11 @@ XLSX, XLS and ODS are read with calamine from a file object, after an XLSX was s
 What calamine loses is put back: error cells, percentages. A sheet that is mostly empty
 goes to a reader that stops where the table ends.
 
->>> text_of(1250.0), text_of(0.1), text_of(True)
-(('1250', <CellKind.NUMBER: 1>), ('0.1', <CellKind.NUMBER: 1>), ('true', <CellKind.BOOLEAN: 4>))
+>>> [text_of(value)[0] for value in (1250.0, 0.1, True, None)]
+['1250', '0.1', 'true', '']
 """
 
-import datetime
+import datetime as dt
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,23 +80,32 @@ class Workbook:
     read: Callable[[str], Sheet]
 
 
-def open_workbook(source: Source, content: Content, limits: Limits = DEFAULT) -> Workbook:
+def open_workbook(
+    source: Source, content: Content, limits: Limits = DEFAULT
+) -> Workbook:
     """Open a workbook.
 
     Raises:
-        DataError: SOURCE_UNREADABLE, SOURCE_ENCRYPTED, SOURCE_INFLATES, SOURCE_TOO_LARGE.
+        DataError: SOURCE_UNREADABLE, SOURCE_ENCRYPTED, SOURCE_INFLATES,
+            SOURCE_TOO_LARGE.
     """
     if content.format == "xlsx":
         facts = sheet_scan.scan_workbook(source, limits)
         visible = tuple(s.name for s in facts.sheets if s.visible and not s.ours)
         names = tuple(sheet.name for sheet in facts.sheets)
-        return Workbook(names, visible, lambda name: _read_xlsx(source, name, facts, limits))
+        return Workbook(
+            names, visible, lambda name: _read_xlsx(source, name, facts, limits)
+        )
     if content.format == "ods":
         _check_ods(source, limits)
     names, visible = _list_sheets(source)
     errors = biff_scan.error_cells(source) if content.format == "xls" else {}
     return Workbook(
-        names, visible, lambda name: _read_other(source, name, errors.get(names.index(name), {}), limits)
+        names,
+        visible,
+        lambda name: _read_other(
+            source, name, errors.get(names.index(name), {}), limits
+        ),
     )
 
 
@@ -110,7 +119,11 @@ def _list_sheets(source: Source) -> tuple[tuple[str, ...], tuple[str, ...]]:
     import python_calamine as calamine
 
     def listed(workbook: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        work = [s for s in workbook.sheets_metadata if s.typ == calamine.SheetTypeEnum.WorkSheet]
+        work = [
+            s
+            for s in workbook.sheets_metadata
+            if s.typ == calamine.SheetTypeEnum.WorkSheet
+        ]
         shown = [s.name for s in work if s.visible == calamine.SheetVisibleEnum.Visible]
         return tuple(s.name for s in work), tuple(shown)
 
@@ -134,7 +147,9 @@ def _with_calamine(source: Source, use: Callable[[Any], T]) -> T:
             raise _unreadable(source, error) from error
 
 
-def _read_xlsx(source: Source, name: str, workbook: WorkbookFacts, limits: Limits) -> Sheet:
+def _read_xlsx(
+    source: Source, name: str, workbook: WorkbookFacts, limits: Limits
+) -> Sheet:
     """Read a sheet of an XLSX, with what the scan found put back."""
     info = workbook.sheet(name)
     facts = sheet_scan.scan_sheet(source, info, workbook, limits)
@@ -168,7 +183,11 @@ def _put(rows: Values, row: int, column: int, value: object) -> None:
 
 def _too_large(source: Source, found: int, unit: str, found_max: int) -> DataError:
     return DataError(
-        Reason.SOURCE_TOO_LARGE, name=source.label, found=found, unit=unit, found_max=found_max
+        Reason.SOURCE_TOO_LARGE,
+        name=source.label,
+        found=found,
+        unit=unit,
+        found_max=found_max,
     )
 
 
@@ -212,7 +231,9 @@ def _read_sparse(source: Source, name: str, facts: SheetFacts, limits: Limits) -
     rows: Values = []
     empty = 0
     with source.open() as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # openpyxl warns of styles that it does not know
+        warnings.simplefilter(
+            "ignore"
+        )  # openpyxl warns of styles that it does not know
         try:
             workbook = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             for cells in workbook[name].iter_rows(values_only=True):
@@ -232,7 +253,7 @@ def _read_sparse(source: Source, name: str, facts: SheetFacts, limits: Limits) -
         rows.pop()
     sheet = Sheet(name, rows, facts)
     if len(rows) < facts.rows:
-        values = {
+        values: dict[str, str | int] = {
             "value": f"{facts.values - read} > {len(rows)} … {facts.rows}",
             "last_row_read": len(rows),
             "last_row": facts.rows,
@@ -257,10 +278,14 @@ def _findings(facts: SheetFacts) -> Iterator[Finding]:
         yield Finding("source-hidden", "warning", {"value": ", ".join(hidden)})
     for row, column in facts.empty_formulas:
         address = f"{column_letters(column)}{row}"
-        yield Finding("cell-formula-empty", "error", {"value": address}, row=row, cell=address)
+        yield Finding(
+            "cell-formula-empty", "error", {"value": address}, row=row, cell=address
+        )
     for row, column in facts.leap_days:
         address = f"{column_letters(column)}{row}"
-        yield Finding("date-excel-epoch", "warning", {"value": address}, row=row, cell=address)
+        yield Finding(
+            "date-excel-epoch", "warning", {"value": address}, row=row, cell=address
+        )
 
 
 def column_letters(number: int) -> str:
@@ -288,15 +313,24 @@ def _check_ods(source: Source, limits: Limits) -> None:
         except (zipfile.BadZipFile, ValueError) as error:
             raise _unreadable(source, error) from error
         for info in archive.infolist():
-            most = min(limits.workbook_member_bytes_max, limits.workbook_bytes_max - total)
+            most = min(
+                limits.workbook_member_bytes_max, limits.workbook_bytes_max - total
+            )
             try:
                 packed: Any = archive.open(info)
             except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
                 raise _unreadable(source, error) from error
             with Inflating(
-                packed, source, source.bytes, limits, total_max=max(most, 0), part=info.filename
+                packed,
+                source,
+                source.size,
+                limits,
+                total_max=max(most, 0),
+                part=info.filename,
             ) as member:
-                counter = _Repeats(source, limits) if info.filename == "content.xml" else None
+                counter = (
+                    _Repeats(source, limits) if info.filename == "content.xml" else None
+                )
                 while block := member.read(1 << 20):
                     total += len(block)
                     if counter is not None:
@@ -342,7 +376,9 @@ class _Repeats:
             return
         self._total += self._rows * self._row_cells
         if self._total > self._limits.sheet_cells_max:
-            raise _too_large(self._source, self._total, "cells", self._limits.sheet_cells_max)
+            raise _too_large(
+                self._source, self._total, "cells", self._limits.sheet_cells_max
+            )
 
 
 def _count_of(attributes: dict[str, str], name: str) -> int:
@@ -367,13 +403,13 @@ def text_of(value: Any) -> tuple[str, CellKind]:
         return str(value), CellKind.ERROR
     if value is None:
         return "", CellKind.EMPTY
-    if kind is datetime.date:
+    if kind is dt.date:
         return value.isoformat(), CellKind.DATE
-    if kind is datetime.datetime:
-        if value.time() == datetime.time():
+    if kind is dt.datetime:
+        if value.time() == dt.time():
             return value.date().isoformat(), CellKind.DATE
         return value.isoformat(), CellKind.DATETIME
-    if kind is datetime.time or kind is datetime.timedelta:
+    if kind is dt.time or kind is dt.timedelta:
         return str(value), CellKind.DATETIME
     return str(value), CellKind.TEXT
 
@@ -434,7 +470,9 @@ def _column(values: list[Any]) -> tuple[pa.StringArray, Kinds | None]:
         return pa.array(values, pa.string()), None
     if types == {float}:
         figures = np.array(values)
-        if (np.trunc(figures) == figures).all() and (np.abs(figures) < INTEGRAL_MAX).all():
+        if (np.trunc(figures) == figures).all() and (
+            np.abs(figures) < INTEGRAL_MAX
+        ).all():
             texts = pa.array(figures.astype(np.int64)).cast(pa.string())
             return texts, np.full(len(values), CellKind.NUMBER, np.uint8)
     pairs = [text_of(value) for value in values]

@@ -1,10 +1,11 @@
-"""The file as it came: its bytes, its length and its hash, read again as often as needed.
+r"""The file as it came: its bytes, its length, its hash, read again as often as needed.
 
-A path is opened anew each time; bytes are a view; a file object is rewound, or copied to
-a temporary file where it cannot be. The hash is of exactly the bytes that are read later.
+A path is opened anew each time; bytes are a view; a file object is rewound, or copied
+to a temporary file where it cannot be. The hash is of exactly the bytes that are read
+later.
 
->>> source = Source.of(b"a,b\\n1,2\\n", name="small.csv")
->>> source.bytes, source.head[:3]
+>>> source = Source.of(b"a,b\n1,2\n", name="small.csv")
+>>> source.size, source.head[:3]
 (8, b'a,b')
 """
 
@@ -34,7 +35,7 @@ class Source:
 
     Attributes:
         name: Its name without folders; None for nameless bytes.
-        bytes: Its length.
+        size: Its length in bytes.
         sha256: Its hash, lower-case hexadecimal.
         head: Its first bytes, at most `HEAD_BYTES`.
         open: Opens it from its first byte; each call gives a stream of its own, but for
@@ -42,7 +43,7 @@ class Source:
     """
 
     name: str | None
-    bytes: int
+    size: int
     sha256: str
     head: bytes
     open: Callable[[], BinaryIO]

@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shahrdad.datasets.templates import CALENDARS, PROPERTY_FIELDS, SHEET_DATA, SHEET_PROPERTIES
+from shahrdad.datasets.templates import (
+    CALENDARS,
+    PROPERTY_FIELDS,
+    SHEET_DATA,
+    SHEET_PROPERTIES,
+)
 from shahrdad.validators import money_question
 from shahrdad.validators.normalise import dates
 from shahrdad.validators.normalise import text as forms
@@ -52,7 +57,12 @@ def read(rows: Sequence[Sequence[Any]]) -> TemplateFacts:
             if name and value:
                 found[name] = value
     calendar = next(
-        (code for code, *labels in CALENDARS if found.get("calendar") in (code, *labels)), None
+        (
+            code
+            for code, *labels in CALENDARS
+            if found.get("calendar") in (code, *labels)
+        ),
+        None,
     )
     known = {"layout", "standard", "version", "digest", "money_unit", "calendar"}
     known |= set(PROPERTY_FIELDS)

@@ -140,7 +140,8 @@ class EncodingFacts:
 
     Attributes:
         name: `utf-8`, `utf-16-le`, `utf-16-be`, `windows-1256`, …
-        how: `bom`, `valid-utf8`, `evidence`, `declared` or `format` (the format says it).
+        how: `bom`, `valid-utf8`, `evidence`, `declared` or `format` (the format says
+            it).
     """
 
     name: str

@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 2 << 20
 ROW_BYTES_MAX = 64 << 20  # a record that needs a larger block is refused
 READER_ROWS = 8_192  # rows of one batch cut by `csv.reader`
 

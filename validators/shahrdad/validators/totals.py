@@ -14,13 +14,26 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shahrdad.datasets.standards import Field
+from shahrdad.validators.mapping import Output
 from shahrdad.validators.normalise import text as forms
 from shahrdad.validators.text_table import Finding, TextBatch
 
-TOTAL_WORDS = ("جمع", "جمع کل", "مجموع", "مجموع کل", "کل", "total", "grand total", "sum")
+TOTAL_WORDS = (
+    "جمع",
+    "جمع کل",
+    "مجموع",
+    "مجموع کل",
+    "کل",
+    "total",
+    "grand total",
+    "sum",
+)
 _TOTALS = frozenset(forms.key(word) for word in TOTAL_WORDS)
 _TOTAL_STARTS = tuple(forms.key(word) + " " for word in ("جمع کل", "مجموع کل"))
 SHOWN_MAX = 20  # rows that findings name one by one
+
+CITY_FIELD = "city_code"  # the same in every row, totals too; it names none
 
 Flags = npt.NDArray[np.bool_]
 
@@ -33,6 +46,35 @@ def is_total(text: str) -> bool:
     """
     key = forms.key(text)
     return key in _TOTALS or key.startswith(_TOTAL_STARTS)
+
+
+def anchors(
+    outputs: Sequence[Output], fields: Sequence[Field], primary_key: Sequence[str]
+) -> tuple[int, ...]:
+    """Return the columns whose cells name a row: codes of the primary key.
+
+    Args:
+        outputs: The columns after the mapping.
+        fields: The fields of the standard.
+        primary_key: Names of its key's fields.
+
+    Returns:
+        Their places in the file.
+    """
+    naming = {
+        field.name
+        for field in fields
+        if field.kind == "code"
+        and field.required
+        and field.import_default is None
+        and field.name in primary_key
+        and field.name != CITY_FIELD
+    }
+    return tuple(
+        output.origin
+        for output in outputs
+        if output.name in naming and output.origin is not None
+    )
 
 
 @dataclass(slots=True)
@@ -55,7 +97,9 @@ class RowFilter:
         out = np.zeros(batch.rows_count, bool)
         for at in self._candidates(batch):
             text = _first_text(batch, at)
-            skipped = any(pattern.search(forms.clean(text)) for pattern in self.patterns)
+            skipped = any(
+                pattern.search(forms.clean(text)) for pattern in self.patterns
+            )
             if skipped or (self.anchors and self._is_total_row(batch, at, text)):
                 out[at] = True
                 self.skipped.append((int(batch.rows[at]), text))
@@ -80,9 +124,13 @@ class RowFilter:
         without = np.ones(batch.rows_count, bool)
         for anchor in self.anchors:
             column = batch.columns[anchor]
-            empty: Flags = pc.equal(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+            empty: Flags = pc.equal(pc.binary_length(column), 0).to_numpy(
+                zero_copy_only=False
+            )
             if not empty.all():
-                words = pc.match_substring_regex(column, "(?i)جمع|مجموع|کل|\u0643ل|total|sum|^\\s+$")
+                words = pc.match_substring_regex(
+                    column, "(?i)جمع|مجموع|کل|\u0643ل|total|sum|^\\s+$"
+                )
                 empty = empty | words.to_numpy(zero_copy_only=False)
             without &= empty
             if not without.any():

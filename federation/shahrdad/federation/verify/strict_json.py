@@ -79,7 +79,7 @@ def _decode(decoder: json.JSONDecoder, text: str) -> Any:
         try:
             value, end = decoder.scan_once(text, 0)  # type: ignore[attr-defined]
         except StopIteration:
-            end = -1  # cut short: `decode` says where
+            return decoder.decode(text)  # cut short: it says where
         if end == len(text):
             return value
     return decoder.decode(text)

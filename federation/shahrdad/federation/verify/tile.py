@@ -27,6 +27,8 @@ from shahrdad.federation.verify.tree import (
     split_hashes,
 )
 
+TILES_KEPT = 64  # 8 KiB each; a proof reads two tiles a level at most
+
 _WIDTH = r"(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _NUMBER = r"(?:x[0-9]{3}/){0,6}[0-9]{3}"
 _NAME = re.compile(
@@ -208,8 +210,9 @@ def hash_reader(read_tile: Callable[[int, int], bytes]) -> ReadHash:
 
     Args:
         read_tile: Returns the hashes of tile `number` of `level`, one after another;
-            a partial tile as far as it goes. Asked once for each tile, unless a tile
-            was too short and may have grown.
+            a partial tile as far as it goes. The newest `TILES_KEPT` are remembered, so
+            that a stream over a whole log takes no more memory than one proof; a tile
+            that was too short may have grown, and is asked for again.
     """
     tiles: dict[tuple[int, int], bytes] = {}
 
@@ -220,6 +223,9 @@ def hash_reader(read_tile: Callable[[int, int], bytes]) -> ReadHash:
         end = (start + (1 << above)) * HASH_BYTES
         hashes = tiles.get((level, number), b"")
         if len(hashes) < end:
+            tiles.pop((level, number), None)
+            if len(tiles) == TILES_KEPT:
+                del tiles[next(iter(tiles))]
             hashes = tiles[level, number] = read_tile(level, number)
         if len(hashes) < end:
             raise LookupError(f"tile {level}/{number} holds {len(hashes)} bytes")

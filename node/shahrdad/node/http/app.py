@@ -26,6 +26,7 @@ from shahrdad.node.http import (
     openapi,
     pages,
     preferences,
+    rows_api,
     static_files,
 )
 from shahrdad.node.http.ckan import routes as ckan
@@ -49,6 +50,7 @@ def api_operations() -> list[Operation]:
         *health.operations(),
         *catalog_api.operations(),
         *dataset_api.operations(),
+        *rows_api.operations(),
         *downloads.operations(),
         *mirror.operations(),
         *feeds.operations(),

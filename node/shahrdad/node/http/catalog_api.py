@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +23,7 @@ from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_object import document, show
 from shahrdad.node.http.languages import LANGUAGES
 from shahrdad.node.http.listing import ORDERS, Wanted, find
-from shahrdad.node.http.operations import Operation
+from shahrdad.node.http.operations import Answering, Operation
 from shahrdad.node.http.pages_of_lists import list_answer, page
 from shahrdad.node.http.parameters import CURSOR, LIMIT, Parameter
 from shahrdad.node.http.problem_types import STATUS
@@ -336,7 +336,7 @@ def operations() -> list[Operation]:
             default=0,
         ),
     )
-    found = [
+    found: list[tuple[str, str, Answering, str, Sequence[Parameter], str]] = [
         ("getService", "/v1", get_service, "What this node is.", (), "Service"),
         (
             "listDatasets",

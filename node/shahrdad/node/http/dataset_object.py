@@ -179,7 +179,7 @@ def resource(shown: Shown, table: TableView) -> dict[str, Any]:
     }
     if single is not None:
         formats["parquet"]["bytes"] = single.bytes
-    found = {
+    found: dict[str, Any] = {
         "name": table.name,
         "uid": str(identity.resource_uid(ref, table.name)),
         "rows": table.rows,

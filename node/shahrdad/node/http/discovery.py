@@ -1,5 +1,7 @@
 """What machines look for by themselves: sitemap, robots, well-known, search."""
 
+from collections.abc import Mapping
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from starlette.responses import RedirectResponse, Response
@@ -86,10 +88,10 @@ def get_robots(call: Call) -> Response:
 
 
 def get_node_document(call: Call) -> Response:
-    """Answer with this node's origin, keys and endpoints; informative, never trusted."""
+    """Answer with origin, keys and endpoints: informative, never trusted."""
     config = call.node.config
     logs = call.node.federation_status().get("logs", [])
-    own = next(
+    own: Mapping[str, Any] = next(
         (log for log in logs if log.get("origin") == config.federation.origin), {}
     )
     body = {

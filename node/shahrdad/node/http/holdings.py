@@ -57,7 +57,8 @@ def cities(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
 
 def answers(connection: sqlite3.Connection) -> bool:
     """Tell whether the database answers; it raises when it does not."""
-    return connection.execute("SELECT 1").fetchone() == (1,)
+    (one,) = connection.execute("SELECT 1").fetchone()
+    return bool(one == 1)
 
 
 def search(connection: sqlite3.Connection, match: str) -> list[tuple[str, float]]:
@@ -65,7 +66,8 @@ def search(connection: sqlite3.Connection, match: str) -> list[tuple[str, float]
     rows = connection.execute(
         "SELECT d.ref, bm25(search, 8.0, 4.0, 2.0, 1.0, 8.0, 4.0, 2.0, 1.0) AS score"
         " FROM search JOIN dataset d ON d.id = search.rowid"
-        " WHERE search MATCH ? AND d.state='live' ORDER BY score, d.updated DESC, d.ref",
+        " WHERE search MATCH ? AND d.state='live' ORDER BY score, d.updated DESC,"
+        " d.ref",
         (match,),
     )
     return [(str(ref), round(score, 6)) for ref, score in rows]
@@ -121,14 +123,11 @@ def newest_changes(
         prefix: "" for all, "kerman/" for a city, "kerman/budget-1404" for a dataset.
         limit: At most so many.
     """
-    where, values = "1", []
-    if prefix.endswith("/"):
-        where, values = "substr(ref, 1, ?) = ?", [len(prefix), prefix]
-    elif prefix:
-        where, values = "ref = ?", [prefix]
+    is_whole = bool(prefix) and not prefix.endswith("/")
     rows = connection.execute(
         "SELECT ref, op, version, idx, time, reason FROM change_feed"
-        f" WHERE {where} AND op IN ('put', 'delete') ORDER BY seq DESC LIMIT ?",
-        (*values, limit),
+        " WHERE substr(ref, 1, ?) = ? AND (NOT ? OR ref = ?)"
+        " AND op IN ('put', 'delete') ORDER BY seq DESC LIMIT ?",
+        (len(prefix), prefix, is_whole, prefix, limit),
     )
     return [FeedChange(*row) for row in rows]

@@ -106,6 +106,18 @@ SCHEMAS: dict[str, Any] = {
         }
     ),
     "DatasetPage": _page(_ref("Dataset"), folded=TEXT, facets=ANY_OBJECT),
+    "Rows": _object(
+        {
+            "ref": TEXT,
+            "resource": TEXT,
+            "version": {"type": "integer", "minimum": 1},
+            "digest": TEXT,
+            "fields": {"type": "array", "items": ANY_OBJECT},
+            "rows": {"type": "array"},
+            "total": {"type": "integer", "minimum": 0},
+            "next_cursor": {"type": ["string", "null"]},
+        }
+    ),
     "VersionPage": _page(_ref("Version")),
     "Page": _page(ANY_OBJECT),
     "Change": _object(

@@ -8,7 +8,7 @@ threads; what waits is a coroutine.
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -76,8 +76,11 @@ def endpoint(
         try:
             call = Call(node, request, _values(operation, request), _language(request))
             if waits:
-                return await operation.call(call)  # type: ignore[misc, no-any-return]
-            return await run_in_threadpool(operation.call, call)  # type: ignore[return-value]
+                return await cast(
+                    "Callable[[Call], Awaitable[Response]]", operation.call
+                )(call)
+            work = cast("Callable[[Call], Response]", operation.call)
+            return await run_in_threadpool(work, call)
         except ShahrdadError as error:
             return await run_in_threadpool(show, node, request, error)
         except Exception:

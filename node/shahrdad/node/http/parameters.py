@@ -25,7 +25,7 @@ class Parameter:
     """A query parameter.
 
     Attributes:
-        kind: `moment` takes a day of either calendar (its end, in Tehran) or an instant.
+        kind: `moment` takes a day of either calendar (its end in Tehran) or an instant.
         choices: What a `choice` may be.
         minimum: Bounds of an `integer`, both inclusive.
         repeated: May be given several times; its value is then a tuple.

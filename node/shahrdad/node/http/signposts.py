@@ -1,4 +1,4 @@
-"""Link headers by which programs find their way: cite-as, item, license…"""
+"""Link headers by which programs find their way: cite-as, item, license."""
 
 from shahrdad.node.http.dataset_object import Shown, license_of
 from shahrdad.node.http.formats import MEDIA_TYPES

@@ -16,7 +16,7 @@ def snippets(shown: Shown) -> list[tuple[str, str]]:
         ("curl", f"curl -O {csv}"),
         ("pandas", f'import pandas as pd\n\ndf = pd.read_parquet("{parquet}")'),
         ("polars", f'import polars as pl\n\ndf = pl.read_parquet("{parquet}")'),
-        ("DuckDB", f"SELECT * FROM read_parquet('{parquet}') LIMIT 10;"),
+        ("DuckDB", f"FROM read_parquet('{parquet}') LIMIT 10;"),
         ("R", f'data <- read.csv("{csv}")'),
         (
             "shahrdad.client",

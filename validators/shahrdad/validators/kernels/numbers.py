@@ -17,6 +17,7 @@ from shahrdad.validators.kernels.cells import (
     as_mask,
     byte_max,
     data,
+    lengths,
     mask_array,
     offsets,
     valid_mask,
@@ -54,7 +55,8 @@ def year_kernel(field: FieldPlan) -> Kernel:
 
 def number_kernel(field: FieldPlan) -> Kernel:
     """Return the kernel of a number column; values are float64."""
-    outside = _number_bounds(field)
+    outside = _number_bounds(field, inclusive=False)
+    outside_short = _number_bounds(field, inclusive=True)
     plain = field.bare_number and field.decimal_char == "."
     form = _NUMBER if field.bare_number else _BARE_NUMBER
 
@@ -63,7 +65,11 @@ def number_kernel(field: FieldPlan) -> Kernel:
             cells = without(cells, field.group_char)
         if field.decimal_char != ".":
             cells = _with_point(cells, field.decimal_char)
-        return _bounded(_cast(cells, pa.float64(), form, plain), outside)
+        sizes = lengths(cells)
+        short = len(sizes) > 0 and int(sizes.max()) <= EXACT_BYTES_MAX
+        return _bounded(
+            _cast(cells, pa.float64(), form, plain), outside_short if short else outside
+        )
 
     return read
 
@@ -136,21 +142,25 @@ def _integer_bounds(field: FieldPlan) -> Bounds:
     return least, greatest
 
 
-def _number_bounds(field: FieldPlan) -> Bounds:
-    """Return floats beyond which a value is not sure.
+EXACT_BYTES_MAX = 15  # a decimal of at most 15 digits has a float of its own
+
+
+def _number_bounds(field: FieldPlan, *, inclusive: bool) -> Bounds:
+    """Return the least and the greatest float that is surely within the bounds.
 
     Rounding is monotonic, so a float strictly within the rounded bound is surely within
-    the bound; an equal one is left to the reference, per distinct text.
+    the bound. An equal one is sure only where the texts are so short that no two
+    decimals share a float; else it is left to the reference, per distinct text.
     """
     least, greatest = -np.inf, np.inf
     for key, given in field.bounds.items():
-        bound = float(
-            Decimal(constraint_value(FieldPlan(field.name, field.type), given))
-        )
+        value = Decimal(constraint_value(FieldPlan(field.name, field.type), given))
+        bound = float(value)
+        sure = inclusive and len(str(value)) <= EXACT_BYTES_MAX and "clusive" not in key
         if key in ("minimum", "exclusiveMinimum"):
-            least = max(least, float(np.nextafter(bound, np.inf)))
+            least = max(least, bound if sure else float(np.nextafter(bound, np.inf)))
         else:
-            greatest = min(greatest, float(np.nextafter(bound, -np.inf)))
+            greatest = min(greatest, bound if sure else float(np.nextafter(bound, -np.inf)))
     return least, greatest
 
 

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from shahrdad.validators.kernels.answers import Answer, Kernel, all_unsure, any_of, both
 from shahrdad.validators.kernels.cells import Mask, as_mask, lengths, valid_mask
+from shahrdad.validators.kernels.shapes import shape_of
 from shahrdad.validators.plan import FieldPlan
 
 _FORMS = {
@@ -30,6 +31,7 @@ def string_kernel(field: FieldPlan) -> Kernel:
         return lambda cells: _only_unsure(cells)
     form = _FORMS.get(field.format) if field.type == "string" else None
     pattern = None if field.pattern is None else f"^(?:{field.pattern})$"
+    shape = None if field.pattern is None else shape_of(field.pattern)
     allowed = field.enum if field.enum is not None else field.categories
     value_set = (
         None if allowed is None else pa.array([str(v) for v in allowed], pa.string())
@@ -37,9 +39,10 @@ def string_kernel(field: FieldPlan) -> Kernel:
 
     def read(cells: pa.StringArray) -> Answer:
         unsure = _lengths_unsure(cells, field)
-        for regex in (form, pattern):
-            if regex is not None:
-                unsure = both(unsure, _unmatched(cells, regex))
+        if form is not None:
+            unsure = both(unsure, _unmatched(cells, form))
+        if pattern is not None and not (shape is not None and shape.all_match(cells)):
+            unsure = both(unsure, _unmatched(cells, pattern))
         if value_set is not None:
             unsure = both(unsure, _not_in(cells, value_set))
         return Answer(cells, unsure)

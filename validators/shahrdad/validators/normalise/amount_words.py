@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from shahrdad.validators.normalise import numbers
 from shahrdad.validators.normalise import text as forms
+from shahrdad.validators.normalise.digits import to_ascii
 
 _SCALES = {
     "هزار": 10**3,
@@ -23,7 +24,10 @@ _SCALES = {
 _HEMMAT = "همت"
 _REFUSED = frozenset(("بیلیون", "بلیون", "billion", "trillion"))
 _UNITS = {"ریال": "rial", "تومان": "toman", "تومن": "toman"}
-_ONES = "صفر یک دو سه چهار پنج شش هفت هشت نه ده یازده دوازده سیزده چهارده پانزده شانزده هفده هجده نوزده"
+_ONES = (
+    "صفر یک دو سه چهار پنج شش هفت هشت نه ده"
+    " یازده دوازده سیزده چهارده پانزده شانزده هفده هجده نوزده"
+)
 _TENS = "بیست سی چهل پنجاه شصت هفتاد هشتاد نود"
 _HUNDREDS = "صد دویست سیصد چهارصد پانصد ششصد هفتصد هشتصد نهصد"
 _WORDS = {
@@ -61,7 +65,7 @@ def parse(text: str) -> Amount:
         The amount with the unit it names, or the reason for which it is none.
     """
     unit: str | None = None
-    plain = numbers.to_ascii(forms.clean(text)).replace("\u200c", " ")
+    plain = to_ascii(forms.clean(text)).replace("\u200c", " ")
     words = [_singular(word) for word in plain.split()]
     if any(word.lower() in _REFUSED for word in words):
         return Amount(reason="ambiguous-scale")

@@ -1,9 +1,9 @@
 """What a declared column makes of one cell: its text, the steps, or a refusal.
 
-A step runs because its column was declared: by the field of a standard (kind, type, code
-list) or by the mapping profile (unit, calendar, decimal mark, missing tokens). Nothing
-else changes a cell. A cell that cannot be read keeps its text and names a reason; it
-never becomes 0 or empty.
+A step runs because its column was declared: by the field of a standard (kind, type,
+code list) or by the mapping profile (unit, calendar, decimal mark, missing tokens).
+Nothing else changes a cell. A cell that cannot be read keeps its text and names a
+reason; it never becomes 0 or empty.
 
 >>> from shahrdad.datasets.standards import load
 >>> from shahrdad.validators.text_table import ReadingSettings
@@ -26,6 +26,7 @@ from typing import Literal
 from shahrdad.datasets.standards import Field
 from shahrdad.validators.normalise import dates, money, numbers
 from shahrdad.validators.normalise import text as forms
+from shahrdad.validators.normalise.digits import to_ascii
 from shahrdad.validators.text_table import CellKind, ReadingSettings
 
 Form = Literal["clean", "code", "number", "date", "boolean", "label", "none"]
@@ -146,8 +147,8 @@ def judge(
     if plan.form != "none" and "\x00" in cell:
         return Judged(cell, refused="text-nul")
     if _is_blank(cell):
-        steps = () if cell == "" or plan.form == "none" else (("space", cell, ""),)
-        return _empty(cell, steps, plan)
+        unchanged = cell == "" or plan.form == "none"
+        return _empty(cell, () if unchanged else (("space", cell, ""),), plan)
     if plan.form == "number":
         return _number(cell, kind, plan, settings)
     if plan.form == "date":
@@ -179,7 +180,7 @@ def _is_missing(cell: str, missing: tuple[str, ...]) -> bool:
 
 
 def _is_blank(cell: str) -> bool:
-    """Tell whether a cell shows nothing: spaces, line ends and invisible marks alone."""
+    """Tell whether a cell shows nothing: spaces, line ends, invisible marks."""
     if any(character.isalnum() and character != "\u0640" for character in cell):
         return False
     return not forms.clean(cell).strip()
@@ -233,7 +234,7 @@ def _number(
 def _number_steps(cell: str, text: str) -> tuple[tuple[str, str, str], ...]:
     """Split the way from a cell to its number into digits and the rest."""
     steps = []
-    plain = numbers.to_ascii(cell)
+    plain = to_ascii(cell)
     if plain != cell:
         steps.append(("digits", cell, plain))
     if plain != text:
@@ -266,15 +267,16 @@ def _date(
             order=settings.date_order,
         )
     if found.value is None:
-        reason = "not-a-date" if found.reason == "mixed-separators" else found.reason
-        return Judged(cell, refused=f"date-{reason}")
+        # The registry of codes has one for both: neither is a date of any form.
+        mixed = found.reason == "mixed-separators"
+        return Judged(cell, refused=f"date-{'not-a-date' if mixed else found.reason}")
     remarks = tuple(f"date-{warning}" for warning in found.warnings)
     return Judged(*_date_steps(cell, found.value.isoformat()), remarks=remarks)
 
 
 def _date_steps(cell: str, iso: str) -> tuple[str, tuple[tuple[str, str, str], ...]]:
     steps = []
-    plain = numbers.to_ascii(cell)
+    plain = to_ascii(cell)
     if plain != cell:
         steps.append(("digits", cell, plain))
     if plain != iso:
@@ -284,9 +286,7 @@ def _date_steps(cell: str, iso: str) -> tuple[str, tuple[tuple[str, str, str], .
 
 def _boolean(cell: str) -> Judged:
     """Read a word for true or false; another word is left for the type check."""
-    text = _BOOLEANS.get(forms.key(cell))
-    if text is None:
-        return Judged(cell)
+    text = _BOOLEANS.get(forms.key(cell), cell)
     return Judged(text, (("boolean", cell, text),) if text != cell else ())
 
 
@@ -294,8 +294,7 @@ def _label(cell: str, plan: ColumnPlan) -> Judged:
     """Replace a label by its code, when the key forms are equal and not else."""
     if cell in plan.codes:
         return Judged(cell)
-    assert plan.labels is not None
-    code = plan.labels.get(forms.key(cell))
+    code = (plan.labels or {}).get(forms.key(cell))
     if code is None:
         text, steps = forms.trace(cell, forms.CODE_STEPS)
         return Judged(text, tuple(steps))

@@ -1,14 +1,16 @@
 """The steps of declared columns, a batch at a time, with the audit's counts.
 
-Most cells of a column take a fast path on its bytes: it is taken only where the result is
-certain to be that of `cells.judge`. All other cells go there, each distinct text once.
+Most cells of a column take a fast path on its bytes: it is taken only where the result
+is certain to be that of `cells.judge`. All other cells go there, each distinct text
+once.
 
 >>> import pyarrow as pa
 >>> from shahrdad.datasets.standards import load
 >>> from shahrdad.validators.text_table import Audit, ReadingSettings, TextBatch
 >>> field = load("budget_lines").field("line_code")
 >>> audit = Audit()
->>> normaliser = Normaliser(["line_code"], [field], ReadingSettings(), audit, standard=True)
+>>> settings = ReadingSettings()
+>>> normaliser = Normaliser(["line_code"], [field], settings, audit, standard=True)
 >>> batch = TextBatch.of([2, 3], [pa.array(["۱۲۰", "121"])])
 >>> normaliser.apply(batch).columns[0].to_pylist(), audit.changed(step="digits")
 (['120', '121'], 1)
@@ -52,6 +54,7 @@ _SAFE_CODE = _SAFE.replace("\u06f0-\u06f9", "")
 _CODE = rf"^(?:[{_SAFE_CODE}]+(?: [{_SAFE_CODE}]+)*)?$"
 _INTEGER = r"^(?:-?(?:0|[1-9][0-9]{0,14}))?$"
 _DECIMAL = r"^(?:-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?)?$"
+_GROUPED = r"^-?[1-9][0-9]{0,2}(?:SEP[0-9]{3}){1,4}(?:\.[0-9]{1,6})?$"
 _NEGATIVE_ZERO = r"^-[0.]*$"
 _GROUPS = (",", "\u066c", "\u060c")
 _TWO_BYTES = (  # step, bytes before, bytes after: letters of equal length in UTF-8
@@ -221,8 +224,8 @@ class _Column:
         sure = _plain_numbers(plain, pattern) & eligible
         if self._settings.decimal == "." and not sure.all():
             for group in _GROUPS:
-                pattern_grouped = rf"^-?[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}}){{1,4}}(?:\.[0-9]{{1,6}})?$"
-                grouped = _matches(ascii_cells, pattern_grouped) & eligible & ~sure
+                shape = _GROUPED.replace("SEP", group)
+                grouped = _matches(ascii_cells, shape) & eligible & ~sure
                 if grouped.any():
                     bare = pc.replace_substring(ascii_cells, group, "")
                     plain = pc.if_else(pa.array(grouped), bare, plain)
@@ -408,7 +411,7 @@ def _is_clean(column: pa.StringArray) -> Flags:
     """Tell which cells are surely their own clean form."""
     clean = _matches(column, _CLEAN)
     data, _ = cell_bytes(column)
-    if b"\xe2\x80\x8c" in memoryview(data).tobytes():
+    if b"\xe2\x80\x8c" in data.tobytes():
         clean &= ~_matches(column, _LOOSE_ZWNJ)
     return clean
 
@@ -438,9 +441,7 @@ def _merge(
     return pc.if_else(pa.array(sure), after, before)
 
 
-def _first_places(
-    indices: npt.NDArray[np.int32], count: int
-) -> npt.NDArray[np.int64]:
+def _first_places(indices: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
     """Return where each of `count` values stands first."""
     first = np.zeros(count, np.int64)
     backwards = indices[::-1]

@@ -236,7 +236,9 @@ def _month_days(year: int) -> tuple[int, ...]:
     return _LENGTHS if leap[year - JALALI_YEAR_MIN] else (*_LENGTHS[:-1], 29)
 
 
-def column_days(column: pa.StringArray, calendar: Calendar) -> tuple[Days, npt.NDArray[np.bool_]]:
+def column_days(
+    column: pa.StringArray, calendar: Calendar
+) -> tuple[Days, npt.NDArray[np.bool_]]:
     """Read the common form, `YYYY/MM/DD` in ASCII digits, a whole column at a time.
 
     Args:

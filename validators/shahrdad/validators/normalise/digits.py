@@ -1,7 +1,7 @@
 """Digits: Persian, Arabic and full-width ones in ASCII, one text or a column at a time.
 
-The column form works on the bytes: a digit of Persian is DB B0–B9 in UTF-8, one of Arabic
-D9 A0–A9, and nothing else begins so (DB A0 is a letter, D9 B0 a vowel mark).
+The column form works on the bytes: a digit of Persian is DB B0–B9 in UTF-8, one of
+Arabic D9 A0–A9, and nothing else begins so (DB A0 is a letter, D9 B0 a vowel mark).
 
 >>> to_ascii("۱۴۰۴/٠٦")
 '1404/06'

@@ -90,13 +90,16 @@ def column_to_rial(
     """
     exponent = units()[unit]
     parts = pc.extract_regex(
-        column, rf"^(?P<w>-?[0-9]{{1,{18 - exponent}}})(?:\.(?P<f>[0-9]{{0,{exponent}}}))?$"
+        column,
+        rf"^(?P<w>-?[0-9]{{1,{18 - exponent}}})(?:\.(?P<f>[0-9]{{0,{exponent}}}))?$"
         if exponent < 18
         else r"^(?P<w>-?[0-9])(?P<f>)$",
     )
     sure = np.asarray(pc.fill_null(pc.is_valid(parts), False))
     whole, fraction = pc.struct_field(parts, "w"), pc.struct_field(parts, "f")
-    padded = pc.ascii_rpad(fraction, width=exponent, padding="0") if exponent else fraction
+    padded = (
+        pc.ascii_rpad(fraction, width=exponent, padding="0") if exponent else fraction
+    )
     joined = pc.binary_join_element_wise(whole, padded, "")
     numbers = pc.if_else(pc.is_valid(parts), joined, None).cast(pa.int64())
     return numbers.cast(pa.string()), sure

@@ -62,9 +62,8 @@ class Number:
 
     @property
     def text(self) -> str:
-        """The value in plain ASCII digits: no group, no exponent, no plus."""
-        assert self.value is not None
-        return plain(self.value)
+        """The value in plain ASCII digits, without group, exponent and plus."""
+        return "" if self.value is None else plain(self.value)
 
 
 def plain(value: Decimal) -> str:

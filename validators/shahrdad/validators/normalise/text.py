@@ -1,4 +1,4 @@
-"""The three forms of a text (`standards.md` 4.2): clean, code and key.
+r"""The three forms of a text (`standards.md` 4.2): clean, code and key.
 
 clean: what is published in text columns. code: what stands in code columns. key: what
 labels and codes are compared by. Each is idempotent: the steps are repeated until
@@ -8,7 +8,7 @@ A NUL stays in every form: it is an error of the cell, and the caller reports it
 
 >>> clean("\u0643\u0631\u0645\u0627\u0646")
 'کرمان'
->>> code("۱۲‌۳"), code("a\\nb")
+>>> code("۱۲‌۳"), code("a\nb")
 ('123', None)
 >>> key("سامانه‌ها\u064a (فعال)")
 'سامانه های فعال'
@@ -71,7 +71,9 @@ def compose(text: str) -> str:
 
 def presentation(text: str) -> str:
     """Step 2: replace presentation forms by the letters they show."""
-    return _PRESENTATION.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    return _PRESENTATION.sub(
+        lambda found: unicodedata.normalize("NFKC", found[0]), text
+    )
 
 
 def yeh(text: str) -> str:
@@ -129,7 +131,8 @@ def dashes(text: str) -> str:
     return text.translate(_DASHES)
 
 
-# The steps of the clean form in their order, by the id that the audit counts them under.
+# The steps of the clean form in their order, by the id that the audit counts them
+# under.
 CLEAN_STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("compose", compose),
     ("presentation", presentation),
@@ -232,5 +235,3 @@ def trace(
         if text == start:
             break
     return text, [(step, before, after) for step, (before, after) in changes.items()]
-
-

@@ -404,7 +404,7 @@ def _of(asked: Asked, field: str, value: str) -> list[dict[str, Any]]:
 
 
 def _slice(items: list[Any], values: Mapping[str, Any], maximum: int = 0) -> list[Any]:
-    """Return the items between `offset` and `limit`; without them all, up to a bound."""
+    """Return `limit` items after `offset`; without them all, up to a bound."""
     offset = envelope.whole(values, "offset", 0) or 0
     limit = envelope.whole(values, "limit", len(items))
     bound = len(items) if limit is None else limit

@@ -36,11 +36,11 @@ TYPES = (
     (pa.types.is_list, "json"),
 )
 COMPARISONS = {
-    "lt": pc.less,
-    "lte": pc.less_equal,
-    "gt": pc.greater,
-    "gte": pc.greater_equal,
-    "eq": pc.equal,
+    "lt": "less",
+    "lte": "less_equal",
+    "gt": "greater",
+    "gte": "greater_equal",
+    "eq": "equal",
 }
 
 
@@ -142,18 +142,21 @@ def _mask(column: pa.ChunkedArray, wanted: Any) -> pa.ChunkedArray:
             value = _value(column.type, bound)
             part = _nothing(column)
             if compare is not None and value is not None:
-                part = compare(column, value)
-            found = part if found is None else pc.and_(found, part)
+                part = pc.call_function(compare, [column, value])
+            found = part if found is None else pc.call_function("and", [found, part])
         return pc.fill_null(found, False) if found is not None else _nothing(column)
     several = wanted if isinstance(wanted, list) else [wanted]
     mask = _nothing(column)
     for one in several:
         if one is None:
-            mask = pc.or_(mask, pc.is_null(column))
+            mask = pc.call_function("or", [mask, pc.call_function("is_null", [column])])
             continue
         value = _value(column.type, one)
         if value is not None:
-            mask = pc.or_(mask, pc.fill_null(pc.equal(column, value), False))
+            mask = pc.call_function(
+                "or",
+                [mask, pc.fill_null(pc.call_function("equal", [column, value]), False)],
+            )
     return mask
 
 

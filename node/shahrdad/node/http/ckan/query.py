@@ -196,8 +196,8 @@ def _range(field: str | None, text: str) -> Test:
     """Return the test for a range; bounds compare as numbers where both are."""
     if field is None:
         raise QuerySyntaxError(text[:40])
-    low, _, high = text[1:-1].partition(" TO ")
-    low, high = _bound(low), _bound(high)
+    begin, _, end = text[1:-1].partition(" TO ")
+    low, high = _bound(begin), _bound(end)
     open_low, open_high = text[0] == "{", text[-1] == "}"
 
     def inside(value: str) -> bool:

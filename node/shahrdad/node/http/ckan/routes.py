@@ -63,28 +63,28 @@ def get_dataset(call: Call) -> Response:
 
 def operations() -> list[Operation]:
     """Return the operations of the facade."""
-    found = []
-    for prefix, base in BASES:
-        for version in ("/3", ""):
-            found.append(
-                Operation(
-                    f"ckan{base.title()}Action{version.strip('/')}",
-                    f"{prefix}/api{version}/action/{{action}}",
-                    _act(base),
-                    "An action of the CKAN API.",
-                    methods=("GET", "POST"),
-                    tolerant=True,
-                )
-            )
-        found.append(
-            Operation(
-                f"ckan{base.title()}Version",
-                f"{prefix}/api/3",
-                get_version,
-                "The version of the CKAN API.",
-                tolerant=True,
-            )
+    found = [
+        Operation(
+            f"ckan{base.title()}Action{version.strip('/')}",
+            f"{prefix}/api{version}/action/{{action}}",
+            _act(base),
+            "An action of the CKAN API.",
+            methods=("GET", "POST"),
+            tolerant=True,
         )
+        for prefix, base in BASES
+        for version in ("/3", "")
+    ]
+    found += [
+        Operation(
+            f"ckan{base.title()}Version",
+            f"{prefix}/api/3",
+            get_version,
+            "The version of the CKAN API.",
+            tolerant=True,
+        )
+        for prefix, base in BASES
+    ]
     return [
         *found,
         Operation(

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 GUARDED = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes these for formulas
 
@@ -40,9 +39,13 @@ def guard(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = []
     for column in batch.columns:
         if pa.types.is_string(column.type):
-            risky = pc.match_substring_regex(column, r"^[=+\-@\t\r]")
-            quoted = pc.binary_join_element_wise("'", column, "")
-            columns.append(pc.if_else(risky, quoted, column))
+            cells = column.to_pylist()
+            columns.append(
+                pa.array(
+                    [f"'{c}" if c and c.startswith(GUARDED) else c for c in cells],
+                    pa.string(),
+                )
+            )
         else:
             columns.append(column)
     return pa.record_batch(columns, names=batch.schema.names)

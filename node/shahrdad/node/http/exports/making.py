@@ -51,7 +51,7 @@ class Exports:
             UnavailableError: The store is away.
         """
         store = shown.node.store
-        key = (shown.version.digest.hex, table.name, ext)
+        key: tuple[str, ...] = (shown.version.digest.hex, table.name, ext)
         if ext == "xlsx":
             key += (language, shown.ref, str(shown.version.n))
         made = self._made.get(key)

@@ -138,7 +138,7 @@ def croissant(shown: Shown) -> dict[str, Any]:
         "version": f"{shown.version.n}.0.0",
         "datePublished": shown.version.time,
         "creator": {"@type": "Organization", "name": record.publisher["en"]},
-        "citeAs": f"{record.publisher['en']}: {titles['en']}, version {shown.version.n}",
+        "citeAs": f"{record.publisher['en']}: {titles['en']}, {shown.version.n}",
         "distribution": [_file_object(shown, table) for table in tables],
         "recordSet": [_record_set(table) for table in tables],
     }

@@ -1,0 +1,1 @@
+"""Figures over the cities, computed from published versions alone (standards 9)."""

@@ -1,0 +1,76 @@
+"""What only a whole column of a sheet tells: merged cells, dates in two forms."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from shahrdad.datasets.standards import Field
+from shahrdad.validators.header import Header
+from shahrdad.validators.mapping import ColumnMapping
+from shahrdad.validators.normalise import dates
+from shahrdad.validators.raw_table import RawTable
+from shahrdad.validators.text_table import Finding
+
+CELLS_LOOKED_AT = 10_000
+
+
+def fill_merged(
+    raw: RawTable, header: Header, mapping: ColumnMapping, fields: Sequence[Field]
+) -> Iterator[Finding]:
+    """Fill cells merged downwards, in columns of codes and labels alone."""
+    if raw.values is None:
+        return
+    by_name = {field.name: field for field in fields}
+    names = {
+        output.origin: output.name
+        for output in mapping.outputs
+        if output.origin is not None
+        and (field := by_name.get(output.name)) is not None
+        and (field.kind == "code" or field.categories)
+    }
+    counts: dict[str, int] = {}
+    for (top, left), (bottom, right) in raw.merged:
+        name = names.get(left - 1)
+        if name is None or left != right or top <= header.last or bottom == top:
+            continue
+        for row in raw.values[top : min(bottom, len(raw.values))]:
+            if left <= len(row):
+                row[left - 1] = raw.values[top - 1][left - 1]
+                counts[name] = counts.get(name, 0) + 1
+    for name, count in counts.items():
+        yield Finding(
+            "source-remark", "warning", {"value": f"{name}: {count}"}, column=name
+        )
+
+
+def jalali_text(
+    raw: RawTable, header: Header, mapping: ColumnMapping, fields: Sequence[Field]
+) -> frozenset[str]:
+    """Return the date columns of a sheet that hold Jalali texts beside typed dates."""
+    if raw.values is None:
+        return frozenset()
+    by_name = {field.name: field for field in fields}
+    found = set()
+    for output in mapping.outputs:
+        if output.origin is None or not _is_date(by_name.get(output.name)):
+            continue
+        cells = [
+            row[output.origin]
+            for row in raw.values[header.last : header.last + CELLS_LOOKED_AT]
+            if output.origin < len(row)
+        ]
+        typed = any(isinstance(cell, date) for cell in cells)
+        if typed and any(isinstance(cell, str) and _is_jalali(cell) for cell in cells):
+            found.add(output.name)
+    return frozenset(found)
+
+
+def _is_date(field: Field | None) -> bool:
+    return field is not None and (field.type == "date" or field.kind == "date")
+
+
+def _is_jalali(text: str) -> bool:
+    """Tell whether a text is a Jalali date, its century perhaps left out."""
+    return (
+        bool(text)
+        and dates.parse(text, calendar="jalali", century=1300).value is not None
+    )
