@@ -1,6 +1,7 @@
 """Private certificate authorities and certificates of nodes, for tests of pins."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,13 +29,13 @@ class Authority:
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, host: str) -> tuple[bytes, bytes]:
-        """Return certificate and key of a host, as PEM."""
+        """Return certificate and key of a host, by name or number, as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         certificate = (
             _builder(subject, self._name, key.public_key())
             .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
+                x509.SubjectAlternativeName([_general_name(host)]), critical=False
             )
             .sign(self._key, hashes.SHA256())
         )
@@ -46,6 +47,14 @@ class Authority:
                 serialization.NoEncryption(),
             ),
         )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    """Return a host as certificates name it."""
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _builder(

@@ -28,7 +28,7 @@ def xlsx_of(
     import openpyxl
 
     workbook = openpyxl.Workbook()
-    workbook.remove(workbook.active)
+    del workbook["Sheet"]
     for name, rows in sheets.items():
         sheet = workbook.create_sheet(name)
         for row in rows:

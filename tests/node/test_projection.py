@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from node_world import make_node, put_record
-from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.federation.log_writer import PutEntry
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.city import Node
@@ -93,7 +93,7 @@ def test_withdrawing_twice_or_for_another_city_is_refused(node: Node) -> None:
     withdraw(node, "kerman/projects")
 
     for ref in ("projects", "shiraz/projects", "nothing"):
-        with pytest.raises(Exception) as caught:  # noqa: PT011 (three kinds)
+        with pytest.raises(ShahrdadError) as caught:
             withdraw(node, ref)
         assert caught.value.reason in {
             Reason.ALREADY_WITHDRAWN,

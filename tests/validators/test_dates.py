@@ -57,7 +57,7 @@ def test_every_day_of_two_centuries() -> None:
     ),
     st.sampled_from(["jalali", "gregorian", "mixed"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_column_agrees_with_text(texts: list[str], calendar: dates.Calendar) -> None:
     """The column form is certain only where the text form gives the same day."""
     days, sure = dates.column_days(pa.array(texts, pa.string()), calendar)
@@ -100,7 +100,7 @@ def test_what_is_no_date(text: str) -> None:
 
 
 @given(st.text(max_size=14))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_text_is_a_date_or_refused(text: str) -> None:
     """No text raises; a value and a reason exclude each other."""
     found = dates.parse(text)

@@ -93,7 +93,7 @@ def test_bad_byte_is_named_and_the_rest_is_read() -> None:
 
 
 @given(st.binary(max_size=40), st.integers(0, 4))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_first_bad_byte_is_pythons(content: bytes, split: int) -> None:
     """The fast check finds the same byte as Python's decoder, at any block length."""
     try:

@@ -403,6 +403,13 @@ def test_header_is_bounded() -> None:
         assert Reason.SOURCE_TOO_LARGE == caught.value.reason
 
 
+def test_first_line_without_end_is_refused() -> None:
+    """A file whose first line is longer than what is looked at is refused."""
+    with pytest.raises(DataError) as caught:
+        open_table(b"a," * 700_000)
+    assert Reason.SOURCE_TOO_LARGE == caught.value.reason
+
+
 def test_json_is_bounded() -> None:
     """Depth and length of JSON are bounded on both sides."""
     nested = b"[" * 3 + b"]" * 3

@@ -35,7 +35,7 @@ def test_bounds_of_int64() -> None:
     ),
     st.sampled_from(UNITS),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_column_agrees_with_amount(texts: list[str], unit: str) -> None:
     """Moving the point of a text is the exact multiplication, where it is certain."""
     found, sure = money.column_to_rial(pa.array(texts, pa.string()), unit)

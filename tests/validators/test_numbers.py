@@ -106,7 +106,7 @@ def test_printed_numbers_are_read(value: Decimal) -> None:
 
 
 @given(st.text(max_size=10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_text_is_a_number_or_refused(text: str) -> None:
     """No text raises; a value and a reason exclude each other."""
     found = numbers.parse(text)

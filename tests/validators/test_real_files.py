@@ -127,34 +127,33 @@ ASKED: dict[str, Asked] = {
     "systems/us-ai-inventory/2024_raw_v2.csv": Asked(*ASKS_ENCODING, CP1252, 2133),
 }
 # JSON that is no table, and text that is none.
-REFUSED: dict[str, Reason] = dict.fromkeys(
-    (
-        "budget/albania/datapackage.json",
-        "catalogs/gsa-dcat-us/data.json",
-        "contracts/ocds/ocds-213czf-000-00001.json",
-        "projects/oc4ids/blank.json",
-        "projects/oc4ids/example.json",
-        "reference/cofog.datapackage.json",
-        "schemas/infos-travaux.schema.json",
-        "schemas/oc4ids-project-schema.json",
-        "schemas/scdl-budget.schema.json",
-        "schemas/scdl-catalog" + "ue.schema.json",
-        "schemas/scdl-deliberations.schema.json",
-        "schemas/scdl-subventions.schema.json",
-        "schemas/wzdx-4.2-RoadEventFeature.json",
-    ),
-    Reason.SOURCE_FORMAT,
-) | dict.fromkeys(
-    (
-        "ideas/pabulib/france_toulouse_2019_.pb",
-        "ideas/pabulib/poland_gdansk_2020_osowa.pb",
-        "schemas/publiccode.example.yml",
-        "systems/sb272/nrih-k5ag.md",
-        "systems/sb272/san-francisco_ebux-gcnq.md",
-        "systems/us-ai-inventory/data_dictionary.yaml",
-    ),
-    Reason.SOURCE_DIALECT,
-)
+NO_TABLE = [
+    "budget/albania/datapackage.json",
+    "catalogs/gsa-dcat-us/data.json",
+    "contracts/ocds/ocds-213czf-000-00001.json",
+    "projects/oc4ids/blank.json",
+    "projects/oc4ids/example.json",
+    "reference/cofog.datapackage.json",
+    "schemas/infos-travaux.schema.json",
+    "schemas/oc4ids-project-schema.json",
+    "schemas/scdl-budget.schema.json",
+    "schemas/scdl-catalog" + "ue.schema.json",
+    "schemas/scdl-deliberations.schema.json",
+    "schemas/scdl-subventions.schema.json",
+    "schemas/wzdx-4.2-RoadEventFeature.json",
+]
+NO_COLUMNS = [
+    "ideas/pabulib/france_toulouse_2019_.pb",
+    "ideas/pabulib/poland_gdansk_2020_osowa.pb",
+    "schemas/publiccode.example.yml",
+    "systems/sb272/nrih-k5ag.md",
+    "systems/sb272/san-francisco_ebux-gcnq.md",
+    "systems/us-ai-inventory/data_dictionary.yaml",
+]
+REFUSED: dict[str, Reason] = {
+    **dict.fromkeys(NO_TABLE, Reason.SOURCE_FORMAT),
+    **dict.fromkeys(NO_COLUMNS, Reason.SOURCE_DIALECT),
+}
 
 pytestmark = needs_shared
 

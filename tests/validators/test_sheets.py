@@ -264,6 +264,25 @@ def test_sheets_of_our_report_are_ignored() -> None:
     )
 
 
+def test_sheets_are_bounded() -> None:
+    """As many sheets as allowed are listed; one more is refused."""
+    content = xlsx_of({"a": [[1]], "b": [[1]]})
+
+    assert "a" == read(content, replace(DEFAULT, sheets_max=2)).name
+    assert Reason.SOURCE_TOO_LARGE == refused(content, sheets_max=1)
+
+
+@needs_shared
+def test_biff_is_bounded() -> None:
+    """An XLS, read as a whole, is bounded by its length."""
+    source = Source.of(SHARED / "data" / "messy" / "xloader" / "simple.xls")
+
+    assert "xls" == look(source, replace(DEFAULT, biff_bytes_max=source.size)).format
+    with pytest.raises(DataError) as caught:
+        look(source, replace(DEFAULT, biff_bytes_max=source.size - 1))
+    assert Reason.SOURCE_TOO_LARGE == caught.value.reason
+
+
 @needs_shared
 def test_error_cells_of_biff() -> None:
     """An error cell of an XLS comes out by its name too."""

@@ -48,7 +48,7 @@ def test_forms_of_the_vectors() -> None:
 
 
 @given(PERSIAN_TROUBLE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_forms_are_idempotent(cell: str) -> None:
     """A form of a form is the form itself (invariant I7)."""
     assert text.clean(text.clean(cell)) == text.clean(cell)
@@ -59,7 +59,7 @@ def test_forms_are_idempotent(cell: str) -> None:
 
 
 @given(PERSIAN_TROUBLE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_trace_ends_in_the_form(cell: str) -> None:
     """The audit's steps lead to the same text as the form, and name every change."""
     settled, changes = text.trace(cell, text.CLEAN_STEPS)

@@ -61,7 +61,7 @@ SETTINGS = st.sampled_from(
     SETTINGS,
     st.integers(0, 3),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_column_is_what_its_cells_are(
     field: Field, cells: list[str | None], reading: ReadingSettings, offset: int
 ) -> None:
@@ -94,7 +94,7 @@ def test_column_is_what_its_cells_are(
 
 
 @given(st.lists(CELL, max_size=8), st.sampled_from(FIELDS))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_normalising_twice_changes_nothing(cells: list[str], field: Field) -> None:
     """What was normalised is its own normal form, read with no unit left to apply."""
     once = Normaliser([field.name], [field], ReadingSettings(), Audit(), standard=True)
@@ -115,7 +115,7 @@ def test_normalising_twice_changes_nothing(cells: list[str], field: Field) -> No
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=6), CELL), max_size=10))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_digits_of_a_column(cells: list[str | None]) -> None:
     """Digits of a column are those of its cells, full-width ones apart."""
     narrow = [

@@ -29,13 +29,13 @@ from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.limits import PEERS_AT_ONCE_MAX, WAIT_SECONDS_MAX
 from shahrdad.federation.log_store import LogState, PeerState, Problem, Status
 from shahrdad.federation.reader import Head, HeadsPage, LogReader
+from shahrdad.federation.standing import is_stale
 from shahrdad.federation.sync_report import (
     LogReport,
     PeerReport,
     Refusal,
     SyncReport,
 )
-from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.witness import Witness
@@ -97,6 +97,7 @@ class Syncer:
         self._on_own_head = on_own_head
         self._chance = chance or random.Random()  # noqa: S311 - only spreads load
         self._reporting = threading.Lock()
+        self._open: set[LogReader] = set()
 
     def round(
         self,
@@ -152,7 +153,7 @@ class Syncer:
 
         Args:
             peers: Whom to ask.
-            stop: Ends it, after the polls that run.
+            stop: Ends it at once: the polls that run are given up.
             on_report: Called from several threads, one at a time.
         """
         if not peers:
@@ -170,8 +171,12 @@ class Syncer:
         ]
         for thread in threads:
             thread.start()
+        stop.wait()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                for reader in list(self._open):
+                    reader.close()  # it ends the poll that waits there
+                thread.join(timeout=0.1)
 
     def _follow_share(
         self,
@@ -190,7 +195,9 @@ class Syncer:
                     continue
                 asked += 1
                 turn = _Turn(PeerReport(peer.name))
-                self._guarded(peer, turn, wait, full=False)
+                self._guarded(peer, turn, wait, full=False, stop=stop)
+                if stop.is_set() and not turn.report.answered:
+                    return  # we hung up, the peer did not
                 if turn.report.entries or turn.refused or not turn.report.answered:
                     report = SyncReport(started=self._now())
                     with self._reporting:
@@ -201,18 +208,30 @@ class Syncer:
                 stop.wait(1)
 
     def _guarded(
-        self, peer: SyncPeer, turn: _Turn, wait_seconds: int, full: bool
+        self,
+        peer: SyncPeer,
+        turn: _Turn,
+        wait_seconds: int,
+        full: bool,
+        stop: threading.Event | None = None,
     ) -> None:
         """Give a peer its turn; whatever it does costs that peer alone."""
         state = self._store.peer(peer.name)
         cursor = "" if full else state.cursor
         try:
             reader = peer.connect()
+            self._open.add(reader)
             try:
                 cursor = self._ask(reader, cursor, wait_seconds, turn)
             finally:
+                self._open.discard(reader)
                 reader.close()
+        except ValueError:  # of a channel that `follow` closed
+            if stop is None or not stop.is_set():
+                raise
         except ShahrdadError as error:
+            if stop is not None and stop.is_set():
+                return
             turn.report.error = error.reason.value
             self._note(turn, peer.name, "", error)
             self._store.put_peer(self._failed(state))
@@ -429,7 +448,7 @@ class Syncer:
             size=log.size,
             status=log.status.value,
             missing_bodies=log.missing_bodies,
-            stale=self._is_stale(log),
+            stale=is_stale(self.ingest.keys, log, self.ingest.clock()),
         )
         if before is not None:
             report.size_before, keys = before
@@ -456,15 +475,6 @@ class Syncer:
         report.new = sorted(touched & live - before)
         report.changed = sorted(touched & live & before)
         report.withdrawn = sorted(touched & before - live)
-
-    def _is_stale(self, log: LogState) -> bool:
-        """Tell whether witnesses are silent about a log that they should see."""
-        keys = self.ingest.keys
-        if not keys.quorum or log.checkpoint is None:
-            return False
-        times = checkpoints.stored_cosignature_times(log.checkpoint)
-        newest = max(times.values(), default=0)
-        return self.ingest.clock() - newest > keys.stale_hours * 3_600
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self.ingest.clock(), UTC)

@@ -24,14 +24,17 @@ from shahrdad.node.database import Database
 from shahrdad.node.projection import Projection
 
 if TYPE_CHECKING:
-    from shahrdad.federation.keyring import ConfiguredKeys
+    from shahrdad.federation.keyring import KeyRing
     from shahrdad.federation.log_store import LogState, LogStore, PeerState
     from shahrdad.federation.log_writer import LogWriter, Recovery
     from shahrdad.federation.verify.entry import DeleteReason
+    from shahrdad.federation.witness import Witness
     from shahrdad.node.store.contract import ObjectStore
 
 KEY_NAME = "signing.key"  # the Ed25519 seed: whoever reads it signs as the city
 VKEY_NAME = "signing.vkey"
+WITNESS_KEY_NAME = "witness.key"  # another key: it vouches for other cities' logs
+WITNESS_VKEY_NAME = "witness.vkey"
 GUARD_NAME = "signer.db"
 
 
@@ -104,26 +107,34 @@ class Node:
         return LogStore(self.database.connect)
 
     @cached_property
-    def keys(self) -> "ConfiguredKeys":
-        """The keys that heads are checked with: our own, and the configured ones."""
-        from shahrdad.federation.keyring import ConfiguredKeys, LogKey
+    def keys(self) -> "KeyRing":
+        """The keys that heads are checked with: ours, and those that are trusted."""
+        from shahrdad.node.trust import node_keys
 
-        found = [
-            LogKey(log.origin, vkey)
-            for log in self.config.federation.logs
-            for vkey in log.vkeys
-        ]
-        own = self.vkey
-        if own is not None and all(key.vkey != own for key in found):
-            found.append(LogKey(self.config.federation.origin, own))
-        cities = {log.origin: log.city for log in self.config.federation.logs}
-        cities[self.config.federation.origin] = self.config.node.city
-        return ConfiguredKeys(found, cities=cities)
+        return node_keys(self)
+
+    @cached_property
+    def witness(self) -> "Witness | None":
+        """What cosigns other cities' heads, or None: this node is no witness."""
+        from shahrdad.node.trust import open_witness
+
+        return open_witness(self)
 
     @property
     def vkey(self) -> str | None:
         """The public key of the city's own log, or None before `shahrdad init`."""
         path = self.config.data / VKEY_NAME
+        return path.read_text("utf-8").strip() if path.exists() else None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether this node can sign; a replica cannot."""
+        return (self.config.data / KEY_NAME).exists()
+
+    @property
+    def witness_vkey(self) -> str | None:
+        """The public key of the node's witness, or None: it has none."""
+        path = self.config.data / WITNESS_VKEY_NAME
         return path.read_text("utf-8").strip() if path.exists() else None
 
     @cached_property
@@ -174,15 +185,9 @@ class Node:
             RequestError: KEY_NOT_FOUND, SIGNING_KEY.
         """
         from shahrdad.federation.log_writer import State
-        from shahrdad.node.own_heads import ask_peers
+        from shahrdad.node.own_heads import start_writer
 
-        heads, compared = ((), 0) if offline else ask_peers(self)
-        recovery = self.writer.start(
-            heads,
-            peers_configured=len(self.config.federation.peers),
-            peers_compared=compared,
-            offline=offline,
-        )
+        recovery = start_writer(self, offline=offline)
         if recovery.state is not State.READY:
             raise UnavailableError(Reason.NOT_READY, state=recovery.state.value)
         return recovery
@@ -273,6 +278,23 @@ def create_node(file: Path) -> str:
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     signer = create_signer(config.data / KEY_NAME, config.federation.origin)
     (config.data / VKEY_NAME).write_text(signer.vkey + "\n", "utf-8")
+    if config.federation.witness:
+        create_witness(config)
     with Node(config) as node, node.database.exclusive("publish"):
         node.start_signing(offline=True)
+    return signer.vkey
+
+
+def create_witness(config: Config) -> str:
+    """Make a node's witness key beside its signing key, and return the public one.
+
+    Raises:
+        RequestError: SIGNING_KEY: there is a key already.
+    """
+    from shahrdad.federation.keyfile import create_signer
+    from shahrdad.federation.verify.note import Kind
+
+    name = f"{config.federation.origin.partition('/')[0]}/witness"
+    signer = create_signer(config.data / WITNESS_KEY_NAME, name, Kind.WITNESS)
+    (config.data / WITNESS_VKEY_NAME).write_text(signer.vkey + "\n", "utf-8")
     return signer.vkey

@@ -94,6 +94,7 @@ class PeerSection:
     static: str = ""  # address of its public files, for data objects
     tls_roots: str = ""  # PEM file; empty = plain text on loopback, else the system's
     insecure: bool = False
+    push: bool = False  # bring our log there after each round: for cities behind NAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,10 @@ class FederationSection:
     witness: bool = True
     allow_private: tuple[str, ...] = ()  # networks that may be dialled although private
     interval_seconds: int = 3600  # between rounds of `serve`
+    continuous: bool = False  # `serve` waits at its peers for changes, without rounds
+    quorum: int = 0  # witnesses that confirm a head, without a member log; 0 = none
+    stale_after_hours: int = 48  # without a member log
+    withdrawn_percent_max: int = 50  # of a log's records at once; above: held
     peers: tuple[PeerSection, ...] = ()
     logs: tuple[LogSection, ...] = ()
     trust: TrustSection = field(default_factory=TrustSection)
@@ -136,6 +141,13 @@ class MirrorSection:
     families: tuple[str, ...] = ()
     cities: tuple[str, ...] = ()
     bytes_max: int = 100 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSection:
+    """What reads searches; `auto` takes tantivy for many datasets, if installed."""
+
+    engine: Literal["auto", "fts5", "tantivy"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ class Config:
     publish: PublishSection = field(default_factory=PublishSection)
     federation: FederationSection = field(default_factory=FederationSection)
     mirror: MirrorSection = field(default_factory=MirrorSection)
+    search: SearchSection = field(default_factory=SearchSection)
     logs: LogsSection = field(default_factory=LogsSection)
     folder: Path = field(default_factory=Path)
 

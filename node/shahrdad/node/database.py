@@ -24,6 +24,7 @@ def migrations() -> tuple[str, ...]:
     """Return every portion's SQL in the order it was released; only append here."""
     from shahrdad.federation import log_store
     from shahrdad.node import catalog_schema, submissions
+    from shahrdad.node.bridge import ledger
     from shahrdad.node.store import collection, scrub
 
     return (
@@ -32,6 +33,7 @@ def migrations() -> tuple[str, ...]:
         *submissions.MIGRATIONS,
         *collection.MIGRATIONS,
         *scrub.MIGRATIONS,
+        *ledger.MIGRATIONS,
     )
 
 

@@ -1,9 +1,12 @@
 """What is known of the network: each log's state, each peer's last contact."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from shahrdad.federation.log_schema import Status
+from shahrdad.federation.standing import head_state
 from shahrdad.federation.verify import checkpoint as checkpoints
+from shahrdad.node.peers import KnownPeer, known_peers
+from shahrdad.node.trust import members_of
 
 if TYPE_CHECKING:
     from shahrdad.federation.log_store import LogState
@@ -12,21 +15,21 @@ if TYPE_CHECKING:
 
 def federation_status(node: "Node") -> dict[str, Any]:
     """Return logs and peers; the shape is that of `http.view.NodeView`."""
+    members = members_of(node)
     return {
         "origin": node.config.federation.origin,
         "logs": [_log(node, log) for log in node.logs.logs()],
-        "peers": [_peer(node, peer.name) for peer in node.config.federation.peers],
+        "peers": [_peer(node, peer) for peer in known_peers(node)],
+        "quorum": node.keys.quorum,
+        "witness": node.witness_vkey,
+        "member_log": members.forum if members else None,
     }
 
 
 def _log(node: "Node", log: "LogState") -> dict[str, Any]:
     """Return what is known of one log."""
     times = checkpoints.stored_cosignature_times(log.checkpoint or b"")
-    state = "signed"
-    if log.status is Status.QUARANTINED:
-        state = "quarantined"
-    elif log.confirmed is not None:
-        state = "confirmed"
+    state = head_state(node.keys, log, int(time.time()))
     root = checkpoints.peek(log.checkpoint).root.hex() if log.checkpoint else None
     return {
         "origin": log.origin,
@@ -36,21 +39,23 @@ def _log(node: "Node", log: "LogState") -> dict[str, Any]:
         "root": root,
         "time": log.verified_at,
         "status": log.status.value,
-        "state": state,
+        "state": state.value,
         "confirmed_size": checkpoints.peek(log.confirmed).size
         if log.confirmed
         else None,
         "cosignatures": len(times),
+        "cosigners": sorted(times),
         "newest_cosignature": _rfc3339(max(times.values(), default=None)),
         "missing_bodies": log.missing_bodies,
         "vkeys": [key.vkey for key in node.keys.verifiers(log.origin, log.head_size)],
+        "evidence": log.evidence is not None,
         "state_digest": node.logs.state_digest(log.origin).hex,
     }
 
 
-def _peer(node: "Node", name: str) -> dict[str, Any]:
+def _peer(node: "Node", peer: KnownPeer) -> dict[str, Any]:
     """Return what is remembered of one peer."""
-    section = next(peer for peer in node.config.federation.peers if peer.name == name)
+    name = peer.name
     remembered = node.logs.peer(name)
     problem = next(
         (item for item in node.logs.problems(100) if item.peer == name), None
@@ -65,8 +70,8 @@ def _peer(node: "Node", name: str) -> dict[str, Any]:
         error = {"reason": problem.reason, "fa": problem.detail, "en": problem.detail}
     return {
         "name": name,
-        "address": section.grpc,
-        "static": section.static,
+        "address": peer.grpc,
+        "static": peer.static[0] if peer.static else "",
         "state": state,
         "failures": remembered.failures,
         "last_contact": remembered.last_ok,

@@ -30,7 +30,7 @@ from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.record import Attachment, Description, Table, TablePart
 from shahrdad.node.references import References
 from shahrdad.node.spool import Spool
-from shahrdad.node.store.contract import Area, put_bytes, put_file
+from shahrdad.node.store.contract import Area, copy, put_bytes, put_file
 
 if TYPE_CHECKING:
     from shahrdad.federation.verify.entry import DeleteReason
@@ -76,6 +76,24 @@ class Outcome:
     change: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The next version of a dataset: written, and not yet signed.
+
+    `content` is the record as the log will name it; `unchanged` means that the newest
+    version says the same. `before` is what it was prepared against.
+    """
+
+    ref: str
+    content: bytes
+    version: int
+    unchanged: bool
+    rows: int
+    report: Attachment
+    change: Mapping[str, Any] | None
+    before: "Newest | None"
+
+
 def now() -> str:
     """Return the time of an entry: RFC 3339, UTC, whole seconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -95,10 +113,12 @@ def publish(
         UnavailableError: the store or the signer does not answer.
     """
     tell = on_progress or (lambda stage, done, total: None)
-    _check(node, handed)
+    check_handed(handed)
+    if node.config.publish.approval != "single":
+        raise RequestError(Reason.APPROVAL_NEEDED)
     ref = f"{node.config.node.city}/{handed.slug}"
     connection = node.database.connect()
-    original = _keep_original(node, handed, ref, tell)
+    original = keep_original(node, handed, ref, tell)
     number = submissions.receive(
         connection,
         at=now(),
@@ -109,12 +129,12 @@ def publish(
     )
     with closing(Spool(node.config.data / "tmp")) as spool:
         with References(node, handed.family, ref) as references:
-            report = _judge(node, handed, spool, references, tell)
+            report = judge(node, handed, spool, references, tell)
         if report.valid:
             with node.database.exclusive("publish"):
                 outcome = _commit(node, handed, original, spool, report, tell)
         else:
-            kept = _store_report(node, ref, report, Area.PRIVATE)
+            kept = store_report(node, ref, report, Area.PRIVATE)
             outcome = Outcome(
                 "refused", ref, report.to_dict(), kept.digest, original.digest
             )
@@ -128,18 +148,20 @@ def publish(
     return outcome, report
 
 
-def _check(node: "Node", handed: Handed) -> None:
-    """Refuse what cannot become a dataset, before anything is stored."""
+def check_handed(handed: Handed) -> None:
+    """Refuse what cannot become a dataset, before anything is stored.
+
+    Raises:
+        RequestError: FILE_NOT_FOUND, SLUG_WRONG, STANDARD_UNKNOWN.
+    """
     if not handed.file.is_file():
         raise RequestError(Reason.FILE_NOT_FOUND, path=str(handed.file))
     if not SLUG.fullmatch(handed.slug) or not 2 <= len(handed.slug) <= 60:
         raise RequestError(Reason.SLUG_WRONG, slug=handed.slug)
-    if node.config.publish.approval != "single":
-        raise RequestError(Reason.APPROVAL_NEEDED)
     standards.load(handed.family)
 
 
-def _keep_original(
+def keep_original(
     node: "Node", handed: Handed, ref: str, tell: OnProgress
 ) -> Attachment:
     """Store the file as it came, in the private area."""
@@ -171,7 +193,7 @@ def _refer(
     )
 
 
-def _judge(
+def judge(
     node: "Node",
     handed: Handed,
     spool: Spool,
@@ -211,56 +233,96 @@ def _commit(
 ) -> Outcome:
     """Write table and record, and sign; under the publishing lock."""
     node.projection.follow()
+    provenance = {"approval": node.config.publish.approval}
+    ready = prepare(node, handed, original, spool, report, tell, provenance)
+    facts = report.to_dict()
+    if ready.unchanged and ready.before is not None:
+        return Outcome(
+            state="unchanged",
+            ref=ready.ref,
+            report=facts,
+            report_digest=ready.report.digest,
+            original=original.digest,
+            version=ready.before.version.n,
+            index=ready.before.version.index,
+            digest=ready.before.version.digest,
+            rows=ready.rows,
+        )
+    tell("publish", 0, 1)
+    index = node.append_put(f"ds/{handed.slug}", ready.content)
+    node.projection.follow()
+    tell("publish", 1, 1)
+    return Outcome(
+        state="published",
+        ref=ready.ref,
+        report=facts,
+        report_digest=ready.report.digest,
+        original=original.digest,
+        version=ready.version,
+        index=index,
+        digest=Digest.of(ready.content),
+        rows=ready.rows,
+        change=ready.change,
+    )
+
+
+def prepare(
+    node: "Node",
+    handed: Handed,
+    original: Attachment,
+    spool: Spool,
+    report: "Report",
+    tell: OnProgress,
+    provenance: Mapping[str, Any],
+    area: Area = Area.OBJECT,
+) -> Prepared:
+    """Write table, report and record of the next version; sign nothing.
+
+    Args:
+        node: The node; its catalog must have followed the logs.
+        handed: What was handed in, and said of it.
+        original: The file as it came.
+        spool: The typed rows.
+        report: Of a valid file.
+        tell: Told of the progress.
+        provenance: What the record says of its approval.
+        area: Where the objects go: `private` for a draft.
+
+    Raises:
+        DataError: TABLE_EMPTY; TOO_LARGE: the record.
+    """
     ref = f"{node.config.node.city}/{handed.slug}"
     before = node.newest(ref)
     tell("table", 0, None)
-    written = _write_table(node, handed, ref, spool, before)
-    stored = _store_report(node, ref, report, Area.OBJECT)
-    change = _change(node, before, written)
-    facts = report.to_dict()
+    written = _write_table(node, handed, ref, spool, before, area)
+    stored = store_report(node, ref, report, area)
+    change = _change(node, before, written, area)
     body = _record(
-        node, handed, [stored, original], written, facts, before, change, now()
+        node,
+        handed,
+        [stored, original],
+        written,
+        report.to_dict(),
+        before,
+        {**provenance, **({} if change is None else {"change": dict(change)})},
+        now(),
     )
-    if (
-        before is not None
-        and before.live
-        and record.content(before.body) == record.content(body)
-    ):
-        return Outcome(
-            state="unchanged",
-            ref=ref,
-            report=facts,
-            report_digest=stored.digest,
-            original=original.digest,
-            version=before.version.n,
-            index=before.version.index,
-            digest=before.version.digest,
-            rows=written.rows,
-        )
     content = strict_json.canonical(body)
     if len(content) > RECORD_BYTES_MAX:
         raise DataError(
             Reason.TOO_LARGE, size_bytes=len(content), size_bytes_max=RECORD_BYTES_MAX
         )
-    tell("publish", 0, 1)
-    index = node.append_put(f"ds/{handed.slug}", content)
-    node.projection.follow()
-    tell("publish", 1, 1)
-    return Outcome(
-        state="published",
-        ref=ref,
-        report=facts,
-        report_digest=stored.digest,
-        original=original.digest,
-        version=int(body["version"]),
-        index=index,
-        digest=Digest.of(content),
-        rows=written.rows,
-        change=change,
+    unchanged = (
+        before is not None
+        and before.live
+        and record.content(before.body) == record.content(body)
     )
+    version = int(body["version"])
+    rows = written.rows
+    return Prepared(ref, content, version, unchanged, rows, stored, change, before)
 
 
-def _store_report(node: "Node", ref: str, report: "Report", area: Area) -> Attachment:
+def store_report(node: "Node", ref: str, report: "Report", area: Area) -> Attachment:
     """Store a report: of a valid file where everybody may read it, else privately."""
     content = report_bytes(report)
     _refer(node.database.connect(), area, Digest.of(content), "job", ref)
@@ -276,7 +338,12 @@ def report_bytes(report: "Report") -> bytes:
 
 
 def _write_table(
-    node: "Node", handed: Handed, ref: str, spool: Spool, before: "Newest | None"
+    node: "Node",
+    handed: Handed,
+    ref: str,
+    spool: Spool,
+    before: "Newest | None",
+    area: Area,
 ) -> "WrittenTable":
     """Write the Parquet parts, reusing the objects of parts that did not change."""
     from shahrdad.node.table.parquet import Previous, write_table
@@ -288,14 +355,18 @@ def _write_table(
         parts = published_parts(before.body)
         m = record.cut_size(before.body)
         previous = Previous(parts, m) if parts else None
-    return write_table(
+    written = write_table(
         spool.batches(),
         spool.schema,
         table_info(handed.family, ref, spool.schema.names),
         node.store,
-        Area.OBJECT,
+        area,
         previous,
     )
+    for part in written.parts:
+        if node.store.stat(area, part.digest) is None:  # used again, and public
+            copy(node.store, part.digest, Area.OBJECT, area)
+    return written
 
 
 def table_info(family: str, ref: str, names: Sequence[str]) -> "TableInfo":
@@ -354,7 +425,7 @@ def published_parts(body: Mapping[str, Any]) -> tuple["Part", ...]:
 
 
 def _change(
-    node: "Node", before: "Newest | None", written: "WrittenTable"
+    node: "Node", before: "Newest | None", written: "WrittenTable", area: Area
 ) -> dict[str, Any] | None:
     """Return what changed against the version before, by row and column."""
     from shahrdad.node.table.diff import TableDiff
@@ -365,7 +436,10 @@ def _change(
     old = published_parts(before.body)
     if not old:
         return None
-    tables = (open_table(node.store, old), open_table(node.store, written.parts))
+    tables = (
+        open_table(node.store, old),
+        open_table(node.store, written.parts, area),
+    )
     return TableDiff(*tables).run().to_dict(before.version.n)
 
 
@@ -376,10 +450,10 @@ def _record(
     written: "WrittenTable",
     report: Mapping[str, Any],
     before: "Newest | None",
-    change: Mapping[str, Any] | None,
+    besides: Mapping[str, Any],
     time: str,
 ) -> dict[str, Any]:
-    """Return the record of the next version."""
+    """Return the record of the next version; `besides` goes to its provenance."""
     standard = standards.load(handed.family)
     config = node.config.node
     parts = tuple(
@@ -396,7 +470,6 @@ def _record(
     ours = report.get("shahrdad", {})
     counts = ours.get("counts", {})
     provenance: dict[str, Any] = {
-        "approval": node.config.publish.approval,
         "writer": dict(written.writer),
         "quality": {
             "errors": counts.get("errors", 0),
@@ -409,8 +482,6 @@ def _record(
     for name in ("declared", "waived"):
         if handed.context.get(name):
             provenance[name] = dict(handed.context[name])
-    if change is not None:
-        provenance["change"] = dict(change)
     return record.build(
         slug=handed.slug,
         city=config.city,
@@ -426,7 +497,7 @@ def _record(
         description=handed.description,
         tables=[table],
         attachments=attachments,
-        provenance=provenance,
+        provenance={**provenance, **besides},
         version=before.version.n + 1 if before else 1,
         time=time,
     )

@@ -3,29 +3,38 @@
 Only one process of a node runs a round at a time; a second one waits for the first.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shahrdad.datasets.errors import Language
-from shahrdad.federation.ingest import Ingest
+from shahrdad.datasets.errors import Language, ShahrdadError
+from shahrdad.federation.grpc_writer import GrpcWriter
+from shahrdad.federation.log_writer import Recovery
 from shahrdad.federation.objects import (
     HttpObjects,
     MirrorPolicy,
     MirrorReport,
     ObjectMirror,
+    ObjectSource,
     Wanted,
     named_objects,
 )
-from shahrdad.federation.reader import BodyMode, LogReader
-from shahrdad.federation.sync import Syncer, SyncPeer
-from shahrdad.federation.sync_report import SyncReport
-from shahrdad.node.config import PeerSection
-from shahrdad.node.peers import dialler, open_reader
+from shahrdad.federation.push import PushReport, push_log
+from shahrdad.federation.reader import LogReader
+from shahrdad.federation.sync import SyncPeer
+from shahrdad.federation.sync_report import Refusal, SyncReport
+from shahrdad.node.exchange import Exchange
+from shahrdad.node.own_heads import start_writer
+from shahrdad.node.peers import KnownPeer, dialler, known_peers, open_reader
 from shahrdad.node.store.contract import Area
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
+
+
+JOIN_SECONDS = 5.0  # between two looks at the list of peers, in continuous mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,11 @@ class RoundReport:
 
 
 def run_round(
-    node: "Node", names: Sequence[str] = (), *, force: bool = True
+    node: "Node",
+    names: Sequence[str] = (),
+    *,
+    force: bool = True,
+    unbraked: Collection[str] = (),
 ) -> RoundReport:
     """Ask peers what we lack, verify and store it, and mirror the chosen objects.
 
@@ -97,53 +110,144 @@ def run_round(
         node: The node.
         names: Only these peers; empty means all.
         force: Ask also peers that are in backoff.
+        unbraked: Logs that may withdraw as much as they do; see `shahrdad resume`.
     """
-    chosen = [
-        peer for peer in node.config.federation.peers if not names or peer.name in names
-    ]
+    chosen = known_peers(node, names)
     with node.database.exclusive("round"):
-        report = syncer(node).round(
-            [SyncPeer(peer.name, _connector(node, peer)) for peer in chosen],
-            force=force,
-        )
+        exchange = Exchange(node, unbraked)
+        report = exchange.syncer.round(sync_peers(node, chosen), force=force)
+        exchange.settle()
+        if report.own_ahead:
+            heal(node)
         node.projection.follow()
         objects = mirror_objects(node, chosen)
+        push_back(exchange, [peer for peer in chosen if peer.push], report)
     return RoundReport(report, objects)
 
 
-def syncer(node: "Node") -> Syncer:
-    """Return what verifies and stores other cities' logs."""
-    ingest = Ingest(node.logs, node.keys, body_mode=lambda origin: BodyMode.ALL)
-    return Syncer(ingest)
+def follow_peers(
+    node: "Node", ended: threading.Event, on_report: Callable[[RoundReport], None]
+) -> None:
+    """Wait at the peers for changes, and take each as it comes, until `ended`.
+
+    Peers that the member log names later are joined within a minute.
+
+    Args:
+        node: The node.
+        ended: Ends it at once.
+        on_report: Told of each turn that brought or refused something.
+    """
+    exchange = Exchange(node)
+
+    def settle(report: SyncReport) -> None:
+        exchange.settle()
+        if report.own_ahead:
+            heal(node)
+        node.projection.follow()
+        on_report(RoundReport(report, mirror_objects(node, known_peers(node))))
+        node.database.close()
+
+    while not ended.is_set():
+        peers = known_peers(node)
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=exchange.syncer.follow,
+            args=(sync_peers(node, peers), stop, settle),
+            name="peers",
+        )
+        thread.start()
+        while not ended.wait(JOIN_SECONDS) and known_peers(node) == peers:
+            pass
+        stop.set()
+        thread.join()
 
 
-def _connector(node: "Node", peer: PeerSection) -> Callable[[], LogReader]:
-    """Return what opens a peer when its turn comes."""
+def heal(node: "Node", readers: Sequence[LogReader] = ()) -> Recovery | None:
+    """Recover our own log, of which others show more than is held here.
 
-    def connect() -> LogReader:
-        return open_reader(node.config, peer)
+    Args:
+        node: The node; a replica without the key does nothing here.
+        readers: What shows our log besides the peers: a bundle.
+    """
+    if not node.has_key:
+        return None
+    with node.database.exclusive("publish"):
+        return start_writer(node, readers=readers)
 
-    return connect
+
+def push_back(
+    exchange: Exchange, peers: Sequence[KnownPeer], report: SyncReport
+) -> None:
+    """Bring our log to the peers that cannot fetch it; refusals go into the report."""
+    node = exchange.node
+    origin = node.config.federation.origin
+    log = node.logs.find_log(origin)
+    if log is None or not log.head_size:
+        return
+    for peer in peers:
+        try:
+            push_to(exchange, peer, origin)
+        except ShahrdadError as error:
+            report.refused.append(
+                Refusal(
+                    peer.name,
+                    origin,
+                    None,
+                    error.reason.value,
+                    error.text("fa"),
+                    error.text("en"),
+                )
+            )
+    if peers:
+        exchange.settle()
 
 
-def mirror_objects(node: "Node", peers: Sequence[PeerSection]) -> MirrorReport:
-    """Fetch the chosen datasets' objects that are not held; drop redacted ones."""
+def push_to(exchange: Exchange, peer: KnownPeer, origin: str) -> PushReport:
+    """Bring one log to one peer, and take its cosignature home.
+
+    Raises:
+        ShahrdadError: of the peer, or of the way to it.
+    """
+    reader = open_reader(exchange.node.config, peer)
+    try:
+        return push_log(exchange.ingest, origin, reader, GrpcWriter(reader))
+    finally:
+        reader.close()
+
+
+def sync_peers(node: "Node", peers: Sequence[KnownPeer]) -> list[SyncPeer]:
+    """Return peers with what opens them when their turn comes."""
+    return [
+        SyncPeer(peer.name, partial(open_reader, node.config, peer)) for peer in peers
+    ]
+
+
+def mirror_objects(
+    node: "Node", peers: Sequence[KnownPeer], more: Sequence[ObjectSource] = ()
+) -> MirrorReport:
+    """Fetch the chosen datasets' objects that are not held; drop redacted ones.
+
+    Args:
+        node: The node.
+        peers: Whose static prefixes are asked, the dataset's own city first.
+        more: Asked before them: the bundle that is imported.
+    """
     section = node.config.mirror
     policy = MirrorPolicy(
         section.objects, section.families, section.cities, section.bytes_max
     )
     mirror = ObjectMirror(node.store, Area.OBJECT, node.config.data / "mirror")
     sources = [
-        HttpObjects(peer.name, peer.static, dialler(node.config))
+        HttpObjects(peer.name, prefix, dialler(node.config))
         for peer in peers
-        if peer.static
+        for prefix in peer.static
     ]
     by_city = {source.name: source for source in sources}
 
-    def ask(origin: str) -> list[HttpObjects]:
+    def ask(origin: str) -> list[ObjectSource]:
         own = by_city.get(node.city_of(origin) or "")
         rest = [source for source in sources if source is not own]
-        return [own, *rest] if own else rest
+        return [*more, own, *rest] if own else [*more, *rest]
 
     try:
         report = mirror.fetch(wanted(node, policy), ask, policy.bytes_max)

@@ -11,7 +11,7 @@ cursor is of one state of the index, and expires with it.
 'live'
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,8 +23,8 @@ from shahrdad.node.database import Database
 from shahrdad.node.limits import PAGE_MAX
 from shahrdad.node.search_cube import Cube
 from shahrdad.node.search_cursor import Cursor, decode
-from shahrdad.node.search_fts5 import Fts5Engine
-from shahrdad.node.search_index import Query, read_query
+from shahrdad.node.search_fts5 import Fts5Engine, frequencies
+from shahrdad.node.search_index import Query, Term, read_query, with_joined
 from shahrdad.node.search_sql import ORDER_SQL, beyond, conditions
 from shahrdad.node.search_suggest import SUGGESTIONS_MAX, Suggestion, suggest
 from shahrdad.node.search_terms import (
@@ -39,6 +39,7 @@ from shahrdad.node.search_terms import (
     Ranking,
 )
 from shahrdad.node.search_words import nearest_query
+from shahrdad.validators.normalise.search_key import key
 
 __all__ = [
     "FACETS",
@@ -131,7 +132,7 @@ class Search:
         at = decode(cursor) if cursor is not None else None
         if at is not None:
             q, filters, sort = _resumed(at, cursor or "", q, filters, sort)
-        query = read_query(q)
+        query = with_joined(read_query(q), self._known)
         asked_words = query.match is not None
         order: Order = sort or ("relevance" if asked_words else "ref")
         if not asked_words and order == "relevance":
@@ -247,6 +248,10 @@ class Search:
                 Reason.SEARCH_CURSOR_EXPIRED, cursor=(cursor or "")[:100]
             )
 
+    def _known(self, keys: Sequence[str]) -> list[str]:
+        """Return those of some search keys that the index has."""
+        return sorted(frequencies(self._database.connect(), keys))
+
     def _mark(self) -> tuple[str, int]:
         """Return what the index is a state of: the catalog's epoch and last change."""
         row = self._database.connect().execute(
@@ -268,11 +273,12 @@ class Search:
             count = self._cube.total(self._mark(), Filters())
             many = count >= TANTIVY_DATASETS_MIN
             wanted = "tantivy" if many and _has_tantivy() else "fts5"
+        plain = Fts5Engine(self._database.connect, self._cube)
         if wanted == "tantivy":
             from shahrdad.node.search_tantivy import TantivyEngine
 
-            return TantivyEngine(self._database, self._folder)
-        return Fts5Engine(self._database.connect, self._cube)
+            return TantivyEngine(self._database, self._folder, plain)
+        return plain
 
 
 def _has_tantivy() -> bool:
@@ -308,12 +314,11 @@ def _key(order: Order, dataset: Dataset) -> Key:
 
 def _has_words(query: Query, title: str) -> bool:
     """Tell whether a title has what a query wants and nothing that it does not."""
-    keys = read_query(title).wanted
-    known = {key for term in keys for key in term.keys}
-    wanted = all(
-        (all if term.phrase else any)(key in known for key in term.keys)
-        for term in query.wanted
+    known = f" {key(title)} "
+    return all(_any_in(known, term) for term in query.wanted) and not any(
+        _any_in(known, term) for term in query.unwanted
     )
-    return wanted and not any(
-        key in known for term in query.unwanted for key in term.keys
-    )
+
+
+def _any_in(known: str, term: Term) -> bool:
+    return any(f" {word} " in known for word in term.keys)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from shahrdad.node.search_terms import FACETS, Counts, Filters
 
+COUNTED_LISTS_MAX = 256  # filters whose facets are kept
 _SQL = (
     "SELECT state, city, family, license, fiscal_year, COUNT(*) FROM dataset"
     " WHERE state<>'pending' GROUP BY state, city, family, license, fiscal_year"
@@ -36,6 +37,7 @@ class Cube:
         self._lock = threading.Lock()
         self._mark: tuple[str, int] | None = None
         self._cells: list[Combination] = []
+        self._facets: dict[Filters, Counts] = {}  # already counted, at this mark
 
     def cells(
         self, mark: tuple[str, int], updated_after: str | None = None
@@ -46,7 +48,7 @@ class Cube:
         with self._lock:
             if mark != self._mark:
                 self._cells = _read(self._connect().execute(_SQL))
-                self._mark = mark
+                self._mark, self._facets = mark, {}
             return self._cells
 
     def total(self, mark: tuple[str, int], filters: Filters) -> int:
@@ -57,6 +59,9 @@ class Cube:
     def facets(self, mark: tuple[str, int], filters: Filters) -> Counts:
         """Return the count of each facet's values, leaving its own filter out."""
         cells = self.cells(mark, filters.updated_after)
+        known = self._facets.get(filters) if filters.updated_after is None else None
+        if known is not None:
+            return known
         found = {}
         for place, facet in enumerate(FACETS):
             others = tuple(name for name in FACETS if name != facet)
@@ -64,6 +69,9 @@ class Cube:
             for values, count in _passing(cells, filters, others):
                 counts[values[place]] += count
             found[facet] = ordered(counts)
+        with self._lock:
+            if mark == self._mark and len(self._facets) < COUNTED_LISTS_MAX:
+                self._facets[filters] = found
         return found
 
 

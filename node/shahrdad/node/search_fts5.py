@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,7 +58,7 @@ class Fts5Engine:
         if hits_max == 0:
             return Hits((), 0, "relevance", self._empty_facets(ask))
         if ask.order != "relevance":
-            ids = self._sorted(ask)
+            ids = self.in_order(ask)
             return self._counted(ask, ids, hits_max, "none")
         if ask.ranking != "newest" and hits_max <= self._ranked_hits_max:
             ranked = self._ranked(ask)
@@ -71,18 +71,12 @@ class Fts5Engine:
 
     def _hits_max(self, query: Query) -> int:
         """Return a number that the hits do not exceed: those of the rarest word."""
-        connection = self._connect()
-        found = []
-        for term in query.wanted:
-            marks = ",".join("?" * len(term.keys))
-            counts = connection.execute(
-                f"SELECT word, df FROM term_key WHERE word IN ({marks})",  # noqa: S608
-                term.keys,
-            ).fetchall()
-            of_word = dict(counts)
-            numbers = [of_word.get(word, 0) for word in term.keys]
-            found.append(min(numbers) if term.phrase else sum(numbers))
-        return min(found, default=0)
+        keys = {word for term in query.wanted for key in term.keys for word in key.split()}
+        counts = frequencies(self._connect(), sorted(keys))
+        return min(
+            sum(min(counts.get(word, 0) for word in key.split()) for key in term.keys)
+            for term in query.wanted
+        )
 
     def _ranked(self, ask: Ask) -> tuple[int, ...] | None:
         """Return all hits, best first, or None when that takes too long."""
@@ -128,7 +122,7 @@ class Fts5Engine:
         )
         return tuple(row[0] for row in rows)
 
-    def _sorted(self, ask: Ask) -> tuple[int, ...]:
+    def in_order(self, ask: Ask) -> tuple[int, ...]:
         """Return hits in an order that has nothing to do with the query."""
         where, values = conditions(ask.filters)
         after, after_values = beyond(ask.order, ask.after)
@@ -159,8 +153,10 @@ class Fts5Engine:
     def _total(self, ask: Ask, hits_max: int) -> int | None:
         """Return how many hits there are, or None when counting takes too long."""
         query = ask.query
-        one_word = len(query.wanted) == 1 and not query.unwanted
-        if one_word and len(query.wanted[0].keys) == 1 and not _narrowed(ask.filters):
+        one_term = len(query.wanted) == 1 and not query.unwanted
+        keys = query.wanted[0].keys
+        one_word = one_term and len(keys) == 1 and " " not in keys[0]
+        if one_word and not _narrowed(ask.filters):
             return hits_max
         where, values = conditions(ask.filters)
         joined = " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
@@ -209,6 +205,16 @@ def _exact_facets(connection: sqlite3.Connection, ask: Ask) -> Counts:
                 counts[row[place]] += count
         found[facet] = ordered(counts)
     return found
+
+
+def frequencies(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, int]:
+    """Return in how many datasets each known search key is."""
+    marks = ",".join("?" * len(keys))
+    rows = connection.execute(
+        f"SELECT word, df FROM term_key WHERE word IN ({marks})",  # noqa: S608
+        keys,
+    )
+    return dict(rows.fetchall())
 
 
 def _narrowed(filters: Filters) -> bool:

@@ -13,30 +13,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from shahrdad.node.limits import QUERY_LETTERS_MAX, QUERY_WORDS_MAX
-from shahrdad.validators.normalise.search_key import fold, folded_words, words
+from shahrdad.validators.normalise.search_key import fold, folded_words, stem, words
 
 WEIGHTS = "8.0, 4.0, 2.0, 1.0, 8.0, 4.0, 2.0, 1.0"
+JOINED_WORDS_MAX = 3  # neighbours of a query that may be one word of the index
 _PIECE = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that a dataset must have: a word in any of its forms, or a phrase.
+    """One thing that a dataset must have, in any of its forms.
 
     Attributes:
-        keys: Search keys: alternatives of a word, or the words of a phrase in order.
-        exact: The folded word as typed, which ranks higher; empty for a phrase.
-        phrase: Whether `keys` must stand side by side.
+        keys: Search keys, each enough; one with spaces is words side by side.
+        exact: The folded word as typed, which ranks higher.
     """
 
     keys: tuple[str, ...]
     exact: tuple[str, ...] = ()
-    phrase: bool = False
 
     def match(self, *, ranked: bool = True) -> str:
         """Return the FTS5 expression; without `ranked`, the least that finds the same."""
-        if self.phrase:
-            return f'"{" ".join(self.keys)}"'
         wanted = (*self.keys, *self.exact) if ranked else self.keys
         return "(" + " OR ".join(f'"{form}"' for form in dict.fromkeys(wanted)) + ")"
 
@@ -63,14 +60,56 @@ class Query:
 
 
 def read_query(text: str) -> Query:
-    """Turn what a person typed into an FTS5 expression."""
+    """Turn what a person typed into an FTS5 expression.
+
+    Words between quotes and minus signs are read together, since a plural ending may
+    stand alone: "سامانه ها" is one word.
+    """
     wanted: list[Term] = []
     unwanted: list[Term] = []
+    run: list[str] = []
     for minus, phrase, word in _PIECE.findall(text[:QUERY_LETTERS_MAX]):
-        terms = _phrase(phrase) if phrase else _terms(word)
-        (unwanted if minus else wanted).extend(terms)
+        if word and not minus:
+            run.append(word)
+            continue
+        wanted += _terms(" ".join(run))
+        run = []
+        (unwanted if minus else wanted).extend(_phrase(phrase) or _terms(word))
+    wanted += _terms(" ".join(run))
+    return _query(wanted, unwanted, fold(text[:QUERY_LETTERS_MAX]).strip())
+
+
+def with_joined(query: Query, known: Callable[[Sequence[str]], Iterable[str]]) -> Query:
+    """Return the query that also finds neighbouring words written as one.
+
+    "نرم افزار" is written with a half-space too, and then is one word of the index.
+
+    Args:
+        query: As it was read.
+        known: Which of some search keys are in the index.
+    """
+    wanted, typed = query.wanted, [term.exact[:1] for term in query.wanted]
+    spans = {
+        stem("".join(word for (word,) in typed[start:end])): (start, end)
+        for start in range(len(typed))
+        for end in range(start + 2, min(start + JOINED_WORDS_MAX, len(typed)) + 1)
+        if all(typed[start:end])  # a phrase is not joined to its neighbours
+    }
+    more: dict[int, list[str]] = {}
+    for joined in known(sorted(spans)):
+        for place in range(*spans[joined]):
+            more.setdefault(place, []).append(joined)
+    if not more:
+        return query
+    terms = [
+        Term((*term.keys, *more.get(place, ())), term.exact)
+        for place, term in enumerate(wanted)
+    ]
+    return _query(terms, query.unwanted, query.folded)
+
+
+def _query(wanted: Sequence[Term], unwanted: Sequence[Term], folded: str) -> Query:
     wanted, unwanted = wanted[:QUERY_WORDS_MAX], unwanted[:QUERY_WORDS_MAX]
-    folded = fold(text).strip()
     if not wanted:
         return Query(None, folded)
     match = _expression(wanted, unwanted, ranked=True)
@@ -102,19 +141,29 @@ def forms(text: str, read: Callable[[str], list[str]]) -> list[tuple[str, ...]]:
 
 
 def _terms(text: str) -> list[Term]:
-    """Return a term for each word of a text: any of its forms."""
+    """Return a term for each word of a text: any of its forms.
+
+    A word with a half-space inside is also looked for in parts, side by side.
+    """
+    pairs = zip(forms(text, words), forms(text, folded_words), strict=True)
+    found = [Term(stems, exact) for stems, exact in pairs]
+    parted = {
+        "".join(parts): " ".join(parts)
+        for word in text.split()
+        if "\u200c" in word and len(parts := words(word.replace("\u200c", " "))) > 1
+    }
     return [
-        Term(stems, exact)
-        for stems, exact in zip(
-            forms(text, words), forms(text, folded_words), strict=True
-        )
+        Term((*term.keys, parted[term.keys[0]]), term.exact)
+        if term.keys[0] in parted
+        else term
+        for term in found
     ]
 
 
 def _phrase(text: str) -> list[Term]:
     """Return the term of adjacent words."""
     stems = words(text)
-    return [Term(tuple(stems), phrase=True)] if stems else []
+    return [Term((" ".join(stems),))] if stems else []
 
 
 def tokens(body: Mapping[str, Any]) -> tuple[list[str], list[str]]:

@@ -16,22 +16,19 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import tantivy
 
 from shahrdad.node.database import Database
+from shahrdad.node.search_fts5 import Fts5Engine
 from shahrdad.node.search_index import Term
-from shahrdad.node.search_terms import FACETS, Ask, Counts, Hits, Order
+from shahrdad.node.search_terms import FACETS, Ask, Counts, Hits
 
 FIELDS = ("title", "keywords", "fields", "description")
 WEIGHTS = {"title": 8.0, "keywords": 4.0, "fields": 2.0, "description": 1.0}
-SORT_FIELDS: dict[Order, str] = {
-    "ref": "by_ref",
-    "-updated": "by_updated",
-    "title": "by_title",
-}
 SHAPE = 1  # of the index; another one is made again
 HEAP_BYTES = 64 * 1024**2
 COMMIT_DATASETS = 20_000
@@ -45,10 +42,12 @@ class TantivyEngine:
     Args:
         database: The node's database, which the index follows.
         folder: Where the index lies.
+        plain: Gives the pages of orders that have nothing to do with the query.
     """
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, plain: Fts5Engine) -> None:
         self._database = database
+        self._plain = plain
         self._folder = folder
         self._lock = threading.Lock()
         self._schema = _schema()
@@ -60,28 +59,20 @@ class TantivyEngine:
         """Return a page of what matches the query and passes the filters."""
         searcher = self._current(ask.mark)
         query = self._query(ask, FACETS)
-        start, order = 0, {}
-        if ask.order == "relevance":
-            start = int(ask.after[0]) if ask.after else 0
-        else:
-            query = self._after(query, ask)
-            descending = ask.order == "-updated"
-            order = {
-                "order_by_field": SORT_FIELDS[ask.order],
-                "order": tantivy.Order.Desc if descending else tantivy.Order.Asc,
-            }
-        found = searcher.search(query, ask.limit + 1, True, offset=start, **order)
+        if ask.order != "relevance":
+            whole = searcher.search(query, 1, True)
+            return Hits(
+                self._plain.in_order(ask), _count(whole), "none", self._facets(searcher, ask)
+            )
+        start = int(ask.after[0]) if ask.after else 0
+        found = searcher.search(query, ask.limit + 1, True, offset=start)
         addresses = [address for _, address in found.hits]
         ids = searcher.fast_field_values("dataset", addresses) if addresses else []
-        total: int = found.count  # type: ignore[attr-defined]  # missing in its stubs
-        if ask.order != "relevance" and ask.after is not None:
-            whole = searcher.search(self._query(ask, FACETS), 1, True)
-            total = whole.count  # type: ignore[attr-defined]
         return Hits(
             tuple(int(number) for number in ids if number is not None),
-            total,
-            "relevance" if ask.order == "relevance" else "none",
-            self._facets(searcher, ask) if ask.facets else {},
+            _count(found),
+            "relevance",
+            self._facets(searcher, ask),
         )
 
     def follow(self) -> None:
@@ -159,7 +150,7 @@ class TantivyEngine:
         index.reload()
         query = tantivy.Query.term_query(self._schema, "kind", "dataset")
         found = index.searcher().search(query, 1, True)
-        return int(found.count)  # type: ignore[attr-defined]
+        return _count(found)
 
     def _apply(
         self,
@@ -202,8 +193,7 @@ class TantivyEngine:
     ) -> tantivy.Document | None:
         """Return what the index holds of a dataset; None when it is not live."""
         row = connection.execute(
-            "SELECT d.ref, d.city, d.family, d.license, d.fiscal_year, d.updated,"
-            " d.sort_fa, s.title, s.keywords, s.fields, s.description, s.title_x,"
+            "SELECT d.city, d.family, d.license, d.fiscal_year, d.updated, s.title, s.keywords, s.fields, s.description, s.title_x,"
             " s.keywords_x, s.fields_x, s.description_x"
             " FROM dataset d JOIN search s ON s.rowid=d.id"
             " WHERE d.id=? AND d.state='live'",
@@ -211,7 +201,7 @@ class TantivyEngine:
         ).fetchone()
         if row is None:
             return None
-        ref, city, family, license_, year, updated, sort_fa, *texts = row
+        city, family, license_, year, updated, *texts = row
         found = {
             "kind": "dataset",
             "dataset": dataset,
@@ -219,9 +209,7 @@ class TantivyEngine:
             "family": family,
             "license": license_,
             "fiscal_year": year,
-            "by_ref": ref,
-            "by_updated": f"{updated} {ref}",
-            "by_title": f"{sort_fa.hex()} {ref}",
+            "updated": seconds(updated),
         }
         found |= dict(zip(_columns(), texts, strict=True))
         known = {name: value for name, value in found.items() if value is not None}
@@ -241,64 +229,41 @@ class TantivyEngine:
             parts.append((must, self._updated_after(ask.filters.updated_after)))
         return parts[0][1] if len(parts) == 1 else tantivy.Query.boolean_query(parts)
 
-    def _after(self, query: tantivy.Query, ask: Ask) -> tantivy.Query:
-        """Return the query, limited to what comes after a page."""
-        if ask.after is None:
-            return query
-        field = SORT_FIELDS[ask.order]
-        key = " ".join(ask.after)
-        rest = tantivy.Query.range_query(
-            self._schema,
-            field,
-            tantivy.FieldType.Text,
-            upper_bound=key if ask.order == "-updated" else None,
-            lower_bound=None if ask.order == "-updated" else key,
-            include_lower=False,
-            include_upper=False,
-        )
-        must = tantivy.Occur.Must
-        return tantivy.Query.boolean_query([(must, query), (must, rest)])
-
     def _updated_after(self, time: str) -> tantivy.Query:
         """Return what was updated after a time."""
-        return tantivy.Query.const_score_query(
-            tantivy.Query.range_query(
-                self._schema,
-                "by_updated",
-                tantivy.FieldType.Text,
-                lower_bound=f"{time}~",  # after every reference of that time
-                include_lower=False,
-            ),
-            0.0,
+        later = tantivy.Query.range_query(
+            self._schema,
+            "updated",
+            tantivy.FieldType.Unsigned,
+            lower_bound=seconds(time),
+            include_lower=False,
         )
+        return tantivy.Query.const_score_query(later, 0.0)
 
     def _term(self, term: Term) -> tantivy.Query:
         """Return what finds a term, weighted by where it stands."""
         should = tantivy.Occur.Should
         parts = []
         for name in FIELDS:
-            if term.phrase:
-                found = [(name, self._phrase(name, term.keys))]
-            else:
-                pairs = [(name, key) for key in term.keys]
-                pairs += [(f"{name}_x", word) for word in term.exact]
-                found = [
-                    (field, tantivy.Query.term_query(self._schema, field, word, "freq"))
-                    for field, word in pairs
-                ]
+            found = [self._words(name, key) for key in term.keys]
+            found += [self._words(f"{name}_x", word) for word in term.exact]
             weight = WEIGHTS[name]
             parts += [
-                (should, tantivy.Query.boost_query(query, weight)) for _, query in found
+                (should, tantivy.Query.boost_query(query, weight)) for query in found
             ]
         return tantivy.Query.boolean_query(parts)
 
-    def _phrase(self, field: str, words: tuple[str, ...]) -> tantivy.Query:
+    def _words(self, field: str, key: str) -> tantivy.Query:
+        """Return what finds a word, or words side by side, in a field."""
+        words = key.split()
         if len(words) == 1:
-            return tantivy.Query.term_query(self._schema, field, words[0], "freq")
+            return tantivy.Query.term_query(self._schema, field, key, "freq")
         return tantivy.Query.phrase_query(self._schema, field, [*words])
 
     def _facets(self, searcher: tantivy.Searcher, ask: Ask) -> Counts:
         """Return the counts of each facet, leaving its own filter out."""
+        if not ask.facets:
+            return {}
         plain = [facet for facet in FACETS if not ask.filters.chosen(facet)]
         found = self._terms(searcher, ask, FACETS, plain)
         for facet in FACETS:
@@ -343,17 +308,30 @@ def _schema() -> tantivy.Schema:
             tokenizer_name="whitespace",
             index_option="freq" if name.endswith("_x") else "position",
         )
-    for name in ("city", "family", "license", *SORT_FIELDS.values()):
+    for name in ("city", "family", "license"):
         builder.add_text_field(
             name, fast=True, tokenizer_name="raw", index_option="basic"
         )
     builder.add_unsigned_field("fiscal_year", indexed=True, fast=True)
+    builder.add_unsigned_field("updated", indexed=True, fast=True)
     return builder.build()
 
 
 def _columns() -> tuple[str, ...]:
     """Return the text fields in the order of the FTS5 index's columns."""
     return (*FIELDS, *(f"{name}_x" for name in FIELDS))
+
+
+def seconds(time: str) -> int:
+    """Return a time as seconds since 1970; one that is no time is the beginning."""
+    try:
+        return max(0, int(datetime.fromisoformat(time).timestamp()))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _count(found: tantivy.SearchResult) -> int:
+    return int(found.count)  # type: ignore[attr-defined]  # missing in its stubs
 
 
 def _text(key: Any) -> str:

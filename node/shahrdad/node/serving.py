@@ -10,24 +10,29 @@ folded in, exit 0. A second signal ends at once. A kill loses nothing acknowledg
 """
 
 import asyncio
-import contextlib
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 import uvicorn
 
 from shahrdad.datasets.errors import Reason, ShahrdadError, UnavailableError
+from shahrdad.federation.mirror_service import WriteSide
+from shahrdad.federation.push import FEATURE_WITNESS
 from shahrdad.federation.reader import NodeFacts
 from shahrdad.federation.server import FederationServer, ServerSettings
 from shahrdad.federation.store_reader import StoreReader
 from shahrdad.node.city import Node
+from shahrdad.node.exchange import Exchange
 from shahrdad.node.http.app import create_app
-from shahrdad.node.rounds import run_round
+from shahrdad.node.http.view import NodeView
+from shahrdad.node.peers import known_peers
+from shahrdad.node.rounds import RoundReport, follow_peers, run_round
 
 FOLLOW_SECONDS = 0.5  # another process publishes into the same database
 GRACE_SECONDS = 15
@@ -79,7 +84,7 @@ async def serve(
     listener = bind(node.config.http.host, node.config.http.port)
     http = _Server(
         uvicorn.Config(
-            create_app(node),
+            create_app(cast("NodeView", node)),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -87,8 +92,9 @@ async def serve(
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    federation = _federation_server(node)
+    federation = federation_server(node)
     ended = threading.Event()
+    serving: asyncio.Task[None] | None = None
     threads = [
         threading.Thread(target=_follow, args=(node, ended), name="follow"),
         threading.Thread(target=_rounds, args=(node, ended), name="rounds"),
@@ -111,7 +117,7 @@ async def serve(
     finally:
         ended.set()
         http.should_exit = True
-        with contextlib.suppress(UnboundLocalError):
+        if serving is not None:
             await serving
         await federation.stop(grace_seconds=GRACE_SECONDS)
         for thread in threads:
@@ -153,7 +159,7 @@ async def _start(federation: FederationServer, node: Node) -> int:
         ) from error
 
 
-def _federation_server(node: Node) -> FederationServer:
+def federation_server(node: Node) -> FederationServer:
     """Return the federation service of a node."""
     from importlib.metadata import version
 
@@ -167,12 +173,20 @@ def _federation_server(node: Node) -> FederationServer:
         else b"",
         (folder / section.tls_key).read_bytes() if section.tls_key else b"",
     )
+    exchange = Exchange(node)
+    vkeys = (node.vkey, node.witness_vkey if exchange.witness else None)
     facts = NodeFacts(
         origin=node.config.federation.origin,
-        vkeys=(node.vkey,) if node.vkey else (),
+        member_log_origin=node.config.federation.trust.member_log,
+        vkeys=tuple(vkey for vkey in vkeys if vkey),
+        features=("push", FEATURE_WITNESS) if exchange.witness else ("push",),
         software=f"shahrdad/{version('shahrdad')}",
     )
-    return FederationServer(settings, StoreReader(node.logs, facts), node.logs)
+    write = WriteSide(
+        exchange.ingest, exchange.witness, on_pushed=lambda origin: exchange.settle()
+    )
+    answers = StoreReader(node.logs, facts)
+    return FederationServer(settings, answers, node.logs, write)
 
 
 def _stop_on_signals(stopping: asyncio.Event) -> None:
@@ -211,11 +225,25 @@ def _rounds(node: Node, ended: threading.Event) -> None:
     """Run a round with all peers now, and then at the configured interval."""
     log = structlog.get_logger()
     interval = node.config.federation.interval_seconds
-    while not ended.is_set() and node.config.federation.peers and interval:
+    if node.config.federation.continuous:
+        _follow_peers(node, ended)
+        return
+    while not ended.is_set() and known_peers(node) and interval:
         try:
             report = run_round(node)
             log.info("round", **report.counts())
         except ShahrdadError as error:
             log.error("round", reason=error.reason, detail=str(error))
         ended.wait(interval)
+    node.database.close()
+
+
+def _follow_peers(node: Node, ended: threading.Event) -> None:
+    """Wait at the peers for changes, instead of rounds."""
+    log = structlog.get_logger()
+
+    def tell(report: RoundReport) -> None:
+        log.info("turn", **report.counts())
+
+    follow_peers(node, ended, tell)
     node.database.close()

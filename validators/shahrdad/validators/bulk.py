@@ -97,6 +97,7 @@ class Findings:
         self._kept_max = kept_max
         self._bad_rows = np.zeros(1024, bool)
         self.rows_counted: int | None = None  # of a report from another process
+        self._masked: dict[int, set[int]] = {}  # rows by column, never shown whole
 
     @property
     def errors(self) -> int:
@@ -114,6 +115,15 @@ class Findings:
         if self.rows_counted is not None:
             return self.rows_counted
         return int(self._bad_rows.sum())
+
+    def mask(self, rows: Rows, field_index: int) -> None:
+        """Note cells that hold personal data: no finding about them shows their text."""
+        self._masked.setdefault(field_index, set()).update(rows.tolist())
+
+    def is_masked(self, row: int, name: str) -> bool:
+        """Whether a cell holds personal data."""
+        place = self.names.index(name) if name in self.names else NOWHERE
+        return row in self._masked.get(place, ())
 
     def bad(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Return which of some rows have an error."""
@@ -229,6 +239,12 @@ class Findings:
         checked = (
             chunk.normalised[place].as_py() if chunk.normalised is not None else None
         )
+        if row in self._masked.get(chunk.field, ()):
+            value, checked = value and masked(value), None
+            values = {
+                key: masked(told) if isinstance(told, str) and told != value else told
+                for key, told in values.items()
+            }
         return Issue(
             chunk.code,
             chunk.severity,
@@ -260,7 +276,7 @@ class Findings:
                 encoded = pa.DictionaryArray.from_arrays(indices, pa.array([text]))
                 columns[name].append(encoded)
             cells = chunk.cells if chunk.cells is not None else pa.nulls(n, pa.string())
-            columns["cell"].append(cells.cast(pa.string()))
+            columns["cell"].append(self._shown(chunk, cells.cast(pa.string())))
         types = [
             pa.int64(),
             pa.int16(),
@@ -274,4 +290,24 @@ class Findings:
         return pa.table(dict(zip(columns, arrays, strict=True))).unify_dictionaries()
 
 
-__all__ = ["FINDINGS_KEPT_MAX", "NOWHERE", "Findings", "Issue"]
+    def _shown(self, chunk: _Chunk, cells: pa.StringArray) -> pa.StringArray:
+        rows = self._masked.get(chunk.field)
+        if not rows or chunk.cells is None:
+            return cells
+        hidden = np.isin(chunk.rows, list(rows))
+        if not hidden.any():
+            return cells
+        texts = zip(cells.to_pylist(), hidden.tolist(), strict=True)
+        return pa.array([text and masked(text) if hide else text for text, hide in texts])
+
+
+def masked(text: str) -> str:
+    """Return a text of which the first three and last two characters are left.
+
+    >>> masked("0012345678"), masked("abc")
+    ('001…78', '…')
+    """
+    return f"{text[:3]}…{text[-2:]}" if len(text) > 5 else "…"
+
+
+__all__ = ["FINDINGS_KEPT_MAX", "NOWHERE", "Findings", "Issue", "masked"]

@@ -394,6 +394,7 @@ def bad_byte_finding(opened: Opener, decision: Decision) -> Finding | None:
             line += block.count(b"\n")
             left -= len(block)
     values: dict[str, str | int] = {
+        "value": decision.bad_byte,
         "offset": decision.bad_byte,
         "line": line,
         "encoding": decision.encoding.name,

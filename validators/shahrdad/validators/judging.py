@@ -220,7 +220,8 @@ class Judge:
         table, normalise = self._reopen()
         readers = {n: ColumnReader(self._fields[n]) for n in names}
         parts: dict[str, list[pa.Array]] = {n: [] for n in names}
-        for batch in table.batches:
+        for part in table.batches:
+            batch = with_odd_rows(part, table)
             columns = batch.columns if normalise is None else normalise(batch).columns
             for name, reader in readers.items():
                 parts[name].append(reader.read(columns[self._places[name]]).values)
@@ -355,6 +356,7 @@ class Judge:
         checked: Sequence[pa.StringArray],
         columns: Mapping[str, Any],
         marks: Sequence[CellMarks],
+        short: Mapping[str, Mask],
         blank: Mask | None,
     ) -> dict[str, Mask]:
         """Report wrong cells; return them by column."""
@@ -364,6 +366,8 @@ class Judge:
             name = self.table.names[mark.column]
             severity = REGISTRY[mark.code].severity
             chosen = mark.indices
+            if blank is not None:
+                chosen = chosen[~blank[chosen]]
             if severity == "error":
                 mask = refused.setdefault(name, np.zeros(batch.rows_count, bool))
                 mask[chosen] = True
@@ -371,6 +375,8 @@ class Judge:
         for f in self._present:
             verdicts = columns[f.name].verdicts
             wrong = refused.get(f.name)
+            if f.name in short:
+                wrong = short[f.name] if wrong is None else wrong | short[f.name]
             if verdicts is not None:
                 if wrong is not None:
                     verdicts = np.where(wrong, 0, verdicts)
@@ -537,7 +543,8 @@ class Judge:
         table, normalise = self._reopen()
         readers = {n: ColumnReader(self._fields[n]) for n in names}
         found: dict[int, tuple[Any, ...]] = {}
-        for batch in table.batches:
+        for part in table.batches:
+            batch = with_odd_rows(part, table)
             chosen = np.flatnonzero(np.isin(batch.rows, wanted, assume_unique=True))
             if not len(chosen):
                 continue
@@ -558,6 +565,31 @@ def _nulled(values: pa.Array, mask: Mask) -> pa.Array:
         return with_nulls(values, mask | ~as_mask(values.is_valid()))
     order = np.arange(len(values))
     return values.take(pa.array(order, mask=mask))
+
+
+def with_odd_rows(batch: TextBatch, table: TextTable) -> TextBatch:
+    """Put ragged and blank rows at their places; what they lack is empty."""
+    odd = [*batch.ragged, *(RaggedRow(row, ()) for row in batch.blank)]
+    if not odd:
+        return batch
+    numbers = np.array([row.row for row in odd], np.int64)
+    rows = np.concatenate((batch.rows, numbers))
+    order = np.argsort(rows, kind="stable")
+    indices = pa.array(order)
+    columns = []
+    for column, origin in zip(batch.columns, table.origins, strict=True):
+        texts = [
+            row.cells[origin] if origin is not None and origin < len(row.cells) else ""
+            for row in odd
+        ]
+        joined = pa.concat_arrays([column, pa.array(texts, pa.string())])
+        columns.append(joined.take(indices))
+    extra = np.zeros(len(odd), np.uint8)
+    kinds = tuple(
+        None if kind is None else np.concatenate((kind, extra))[order]
+        for kind in batch.kinds
+    )
+    return TextBatch(rows[order], tuple(columns), kinds, batch.ragged, batch.blank)
 
 
 __all__ = ["Frame", "Judge", "Judged", "RulesSeat", "with_odd_rows"]

@@ -46,8 +46,7 @@ def hash_texts(cells: pa.StringArray, seed: int) -> Hashes:
     windows = np.lib.stride_tricks.sliding_window_view(content, 8)
     active = np.arange(len(sizes))
     for step in range(0, longest, 8):
-        if step:
-            active = active[sizes[active] > step]
+        active = active[sizes[active] > step]
         word = np.ascontiguousarray(windows[starts[active] + step]).view(np.uint64)[
             :, 0
         ]

@@ -138,12 +138,11 @@ def _text_rows(
     yield from enumerate(table.head[:last], start=1)
     for batch in table.batches(last, width):
         columns = [column.to_pylist() for column in batch.columns]
-        found: list[tuple[int, Sequence[Any]]] = [
-            (number, [column[place] for column in columns])
-            for place, number in enumerate(batch.rows.tolist())
-        ]
-        found += [(ragged.row, ragged.cells) for ragged in batch.ragged]
-        yield from sorted(found, key=lambda row: row[0])
+        found: dict[int, Sequence[Any]] = {row.row: row.cells for row in batch.ragged}
+        found |= dict.fromkeys(batch.blank, ())
+        for place, number in enumerate(batch.rows.tolist()):
+            found[number] = [column[place] for column in columns]
+        yield from sorted(found.items())
 
 
 @dataclass(slots=True)

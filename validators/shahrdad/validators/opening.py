@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.datasets.standards import Field, Standard, parse
-from shahrdad.validators.bulk import Findings, Issue
+from shahrdad.validators.bulk import Findings, Issue, masked
 from shahrdad.validators.codes import REGISTRY
 from shahrdad.validators.explain import Explainer, RuleTexts
 from shahrdad.validators.importing import open_table
@@ -133,7 +133,7 @@ class Opening:
             book.close()
         report.rows = judged.rows
         report.refs = facts.ref_facts()
-        report.normalisation = table.audit.to_list()
+        report.normalisation = _masked_samples(table.audit.to_list(), findings)
         return report
 
 
@@ -153,6 +153,18 @@ def _references(
         if table is not None:
             tables[name] = table
     return tables
+
+
+def _masked_samples(
+    entries: list[dict[str, Any]], findings: Findings
+) -> list[dict[str, Any]]:
+    """Return the audit without the texts of cells that hold personal data."""
+    for entry in entries:
+        for sample in entry["samples"]:
+            if findings.is_masked(sample["row"], entry["column"]):
+                sample["before"] = masked(sample["before"])
+                sample["after"] = masked(sample["after"])
+    return entries
 
 
 def _fields(standard: Standard | None, plan: Plan) -> dict[str, Field]:

@@ -110,6 +110,14 @@ def from_text(
     sample = dialect.whole_records(start.decode("utf-8", "ignore"), ended=ended)
     if not sample.strip():
         raise DataError(Reason.SOURCE_EMPTY, name=source.label)
+    if not ended and not ("\n" in sample or "\r" in sample):
+        raise DataError(
+            Reason.SOURCE_TOO_LARGE,
+            name=source.label,
+            found=len(start),
+            unit="bytes (header)",
+            found_max=limits.header_bytes_max,
+        )
     if declared.delimiter is not None:
         cut = Dialect(delimiter=_delimiter(declared.delimiter, source.label))
     else:

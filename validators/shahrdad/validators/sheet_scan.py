@@ -25,8 +25,8 @@ PART_BYTES_MAX = 64 << 20  # workbook, relations, styles: small in any honest fi
 REPORT_NAME = "_shahrdad_report"  # sheets that carry it were added by our report
 SHARED_STRINGS = "xl/sharedStrings.xml"
 
-_BUILT_IN_PERCENT = frozenset((9, 10))
-_BUILT_IN_DATES = frozenset(
+_BUILT_IN_PERCENT: Final[frozenset[int]] = frozenset((9, 10))
+_BUILT_IN_DATES: Final[frozenset[int]] = frozenset(
     (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))
 )
 
@@ -236,7 +236,8 @@ def _workbook(source: Source, parts: dict[str, bytes], limits: Limits) -> Workbo
 
 def _styles(source: Source, content: bytes) -> tuple[frozenset[int], frozenset[int]]:
     """Return the numbers of the styles that show percentages, and of those of dates."""
-    percent_formats, date_formats = set(_BUILT_IN_PERCENT), set(_BUILT_IN_DATES)
+    percent_formats: set[int] = set(_BUILT_IN_PERCENT)
+    date_formats: set[int] = set(_BUILT_IN_DATES)
     percents: set[int] = set()
     dates: set[int] = set()
     inside, number = False, 0

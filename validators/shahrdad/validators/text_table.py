@@ -18,7 +18,7 @@
 (2, 2)
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -259,7 +259,7 @@ class ReadingSettings:
 
 
 SAMPLES_MAX = 20  # samples kept for each column and step
-DISTINCT_MAX = 200_000  # distinct changes counted exactly for each column and step
+DISTINCT_MAX = 65_536  # distinct changes counted for each column and step, about
 
 
 @dataclass(slots=True)
@@ -268,7 +268,7 @@ class StepCount:
 
     Attributes:
         changed: Number of cells.
-        distinct: Hashes of the distinct (before, after) pairs, at most `DISTINCT_MAX`.
+        distinct: Hashes of the distinct texts before; a step makes one of each.
         samples: The first distinct changes: row, before, after.
     """
 
@@ -299,51 +299,46 @@ class Audit:
             step: Id of the step, as in `validation.md` 10.
             changes: Row, text before, text after of every changed cell.
         """
-        changes = list(changes)
-        if not changes:
-            return
-        count = self._counts.setdefault((column, step), StepCount())
-        count.changed += len(changes)
-        for row, before, after in changes:
-            self._distinct(count, row, before, after)
+        listed = list(changes)
+        befores = [before for _, before, _ in listed]
+        self.add_counted(column, step, len(listed), befores, listed.__getitem__)
 
     def add_counted(
         self,
         column: str,
         step: str,
         changed: int,
-        distinct: Iterable[tuple[int, str, str]],
+        befores: Sequence[str],
+        sample: Callable[[int], tuple[int, str, str]],
     ) -> None:
-        """Count changes of which the distinct ones are known already.
+        """Count changes of which some texts are known already.
 
         Args:
             column: Name of the column.
             step: Id of the step.
             changed: Number of changed cells.
-            distinct: First row, before, after of each distinct change.
+            befores: Texts before the change, each distinct one at least once; none
+                where `is_full` says that they are not counted any more.
+            sample: Row, text before, text after of the change at a place in `befores`.
         """
         if changed <= 0:
             return
         count = self._counts.setdefault((column, step), StepCount())
         count.changed += changed
-        for row, before, after in distinct:
-            self._distinct(count, row, before, after)
+        if len(count.samples) < SAMPLES_MAX:
+            for place, before in enumerate(befores):
+                if hash(before) not in count.distinct:
+                    count.distinct.add(hash(before))
+                    count.samples.append(sample(place))
+                    if len(count.samples) == SAMPLES_MAX:
+                        break
+        if len(count.distinct) < DISTINCT_MAX:
+            count.distinct.update(map(hash, befores))
 
     def is_full(self, column: str, step: str) -> bool:
         """Tell whether no further distinct changes of a step are counted."""
         count = self._counts.get((column, step))
         return count is not None and len(count.distinct) >= DISTINCT_MAX
-
-    @staticmethod
-    def _distinct(count: StepCount, row: int, before: str, after: str) -> None:
-        if len(count.distinct) >= DISTINCT_MAX:
-            return
-        key = hash((before, after))
-        if key in count.distinct:
-            return
-        count.distinct.add(key)
-        if len(count.samples) < SAMPLES_MAX:
-            count.samples.append((row, before, after))
 
     def changed(self, column: str | None = None, step: str | None = None) -> int:
         """Return the number of changed cells, of one column or step or of all."""

@@ -160,26 +160,41 @@ def tokenize(
     while True:
         try:
             with opened() as stream:
-                for batch in _cut_with_arrow(stream, dialect, width, skip, block_bytes):
-                    start = batch.first_row - skip - 1
-                    if start + batch.rows <= emitted:
-                        continue
-                    # After a restart the blocks end elsewhere: what was given is cut off.
-                    kept = (
-                        _without_first(batch, emitted - start)
-                        if start < emitted
-                        else batch
-                    )
-                    emitted = start + batch.rows
-                    yield kept
+                cut = _cut_with_arrow(stream, dialect, width, skip, block_bytes)
+                for batch in _from(cut, skip, emitted):
+                    emitted = batch.first_row - skip - 1 + batch.rows
+                    yield batch
+        except _UnclosedQuoteError:
+            break
         except pa.ArrowInvalid as error:
             if "straddl" not in str(error):
                 raise
+            if _is_shorter(opened, block_bytes):
+                break  # only skipped records, the last without a line end
             if block_bytes >= row_bytes_max:
                 raise RowTooLongError(row_bytes_max) from error
             block_bytes = min(block_bytes * 4, row_bytes_max)
         else:
             return
+    with opened() as stream:
+        yield from _from(_cut_with_reader(stream, dialect, width, skip), skip, emitted)
+
+
+class _UnclosedQuoteError(Exception):
+    """The last record ends within quotes: only `csv.reader` knows all of its text."""
+
+
+def _is_shorter(opened: Callable[[], BinaryIO], size: int) -> bool:
+    with opened() as stream:
+        return len(stream.read(size + 1)) <= size
+
+
+def _from(batches: Iterator[TokenBatch], skip: int, emitted: int) -> Iterator[TokenBatch]:
+    """Yield what comes after the first records; a restart's blocks end elsewhere."""
+    for batch in batches:
+        start = batch.first_row - skip - 1
+        if start + batch.rows > emitted:
+            yield batch if start >= emitted else _without_first(batch, emitted - start)
 
 
 def _without_first(batch: TokenBatch, count: int) -> TokenBatch:
@@ -286,8 +301,20 @@ def _column_of(records: list[list[str]], number: int) -> pa.StringArray:
 
 
 def _recut(text: str, dialect: Dialect) -> list[str]:
-    """Cut one ragged record again, with the full dialect."""
+    """Cut one ragged record again, with the full dialect.
+
+    Raises:
+        _UnclosedQuoteError: Arrow took the line end of the last cell for the record's.
+    """
     records = read_records(text, dialect, 1)
+    if dialect.quote is not None and dialect.quote in text:
+        lines = io.StringIO(text, newline="")
+        strict = csv.reader(lines, **dialect.reader_options(), strict=True)
+        try:
+            next(strict, None)
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise _UnclosedQuoteError from error
     return records[0] if records else []
 
 

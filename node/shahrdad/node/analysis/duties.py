@@ -126,7 +126,12 @@ def day_of(time: str) -> date:
 
 
 def judge(
-    releases: Releases, at: date, since: date, *, newest_only: bool = False
+    releases: Releases,
+    at: date,
+    since: date,
+    *,
+    newest_only: bool = False,
+    cities: tuple[str, ...] | None = None,
 ) -> list[Judged]:
     """Return how each city met the duties that fell due in a time.
 
@@ -135,6 +140,7 @@ def judge(
         at: The last day; what is due later is not judged.
         since: The first day.
         newest_only: Of each duty only the newest period.
+        cities: All by default.
     """
     joined = joining(releases)
     year = from_gregorian(at)[0]
@@ -148,7 +154,7 @@ def judge(
         newest = {due.duty: due for due in sorted(wanted, key=lambda due: due.due)}
         wanted = list(newest.values())
     found = []
-    for city in releases.cities():
+    for city in releases.cities() if cities is None else cities:
         if city not in joined:
             continue
         for due in sorted(wanted, key=lambda one: (one.due, one.duty)):

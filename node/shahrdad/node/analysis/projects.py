@@ -40,7 +40,8 @@ class Project:
         planned = self.row["planned_end_date"]
         if self.row["status"] not in UNDER_WAY or planned is None:
             return None
-        return max(0, (self.row["as_of_date"] - planned).days)
+        days: int = (self.row["as_of_date"] - planned).days
+        return max(0, days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,16 @@ class Promise:
 
 def projects(gathered: Gathered) -> list[Project]:
     """Return the projects of all cities, the latest first, then by city and id."""
-    found = [
+    found = [one for release in gathered.releases for one in projects_of(release)]
+    return sorted(found, key=lambda one: (-(one.days_late or 0), one.city, one.key))
+
+
+def projects_of(release: Release) -> list[Project]:
+    """Return the projects of one release."""
+    return [
         Project(release.city, release.ref, release.version, row)
-        for release in gathered.releases
         for row in release.rows()
     ]
-    return sorted(found, key=lambda one: (-(one.days_late or 0), one.city, one.key))
 
 
 def late(found: Iterable[Project]) -> list[Project]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
+from shahrdad.node.analysis.releases import Tables
 from shahrdad.node.http import (
     catalog_api,
     dataset_api,
@@ -28,6 +29,7 @@ from shahrdad.node.http import (
     preferences,
     rows_api,
     static_files,
+    suggestions,
 )
 from shahrdad.node.http.ckan import routes as ckan
 from shahrdad.node.http.ckan.packages import Packages
@@ -39,9 +41,13 @@ from shahrdad.node.http.operations import (
     address_unknown,
     problem_answer,
 )
+from shahrdad.node.http.portal import routes as portal
+from shahrdad.node.http.portal.report import Reports
 from shahrdad.node.http.previews import Previews
 from shahrdad.node.http.remembered import RememberedNode
 from shahrdad.node.http.view import NodeView
+from shahrdad.node.iceberg import routes as iceberg
+from shahrdad.node.search import Search
 
 
 def api_operations() -> list[Operation]:
@@ -49,6 +55,7 @@ def api_operations() -> list[Operation]:
     return [
         *health.operations(),
         *catalog_api.operations(),
+        suggestions.operation(),
         *dataset_api.operations(),
         *rows_api.operations(),
         *downloads.operations(),
@@ -56,6 +63,7 @@ def api_operations() -> list[Operation]:
         *feeds.operations(),
         *discovery.operations(),
         *metadata.operations(),
+        *portal.api_operations(),
         openapi.operation(api_operations),
     ]
 
@@ -72,9 +80,10 @@ def create_app(node: NodeView) -> Starlette:
             *(operation.route(node) for operation in api_operations()),
             *(
                 operation.route(node, pages.show_fault)
-                for operation in pages.operations()
+                for operation in (*pages.operations(), *portal.operations())
             ),
             *(operation.route(node) for operation in ckan.operations()),
+            *iceberg.routes(node),
             preferences.operation().route(node, pages.show_fault),
             static_files.operation().route(node),
         ],
@@ -82,7 +91,12 @@ def create_app(node: NodeView) -> Starlette:
         exception_handlers={HTTPException: _routing_error(node)},
     )
     app.state.exports = Exports()
+    app.state.search = Search(
+        node.database, node.catalog, node.config.search.engine
+    )
     app.state.previews = Previews()
+    app.state.tables = Tables()
+    app.state.reports = Reports()
     app.state.packages = Packages()
     app.router.redirect_slashes = False
     return app

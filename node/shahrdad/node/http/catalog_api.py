@@ -22,9 +22,9 @@ from shahrdad.node.http.answers import JSON, Call, answer, as_json
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_object import document, show
 from shahrdad.node.http.languages import LANGUAGES
-from shahrdad.node.http.listing import ORDERS, Wanted, find
+from shahrdad.node.http.listing import ORDERS, Wanted, every, find_page
 from shahrdad.node.http.operations import Answering, Operation
-from shahrdad.node.http.pages_of_lists import list_answer, page
+from shahrdad.node.http.pages_of_lists import list_answer
 from shahrdad.node.http.parameters import CURSOR, LIMIT, Parameter
 from shahrdad.node.http.problem_types import STATUS
 from shahrdad.node.http.problems import URN, reasons_of
@@ -96,27 +96,31 @@ def get_service(call: Call) -> Response:
 def list_datasets(call: Call) -> Response:
     """Answer with the datasets that are asked for."""
     node = call.node
-    found = find(node, wanted(call.values))
-    datasets, after = page(
-        found.datasets,
-        found.key,
-        kind=found.order,
+    found = find_page(
+        call,
+        wanted(call.values),
         cursor=call.values["cursor"],
         limit=call.values["limit"],
+        facets=call.values["facets"],
     )
     items = []
-    for dataset in datasets:
+    for dataset in found.datasets:
         versions = node.catalog.version(dataset.ref)
         items.append(document(show(node, *versions)))
-    more: dict[str, Any] = {"folded": found.folded}
+    more: dict[str, Any] = {
+        "folded": found.folded,
+        "ranking": found.ranking,
+        "approximate": sorted(found.approximate),
+        "did_you_mean": found.did_you_mean,
+    }
     if call.values["facets"]:
         more["facets"] = found.facets
-    return list_answer(call, items, len(found.datasets), after, **more)
+    return list_answer(call, items, found.total, found.next_cursor, **more)
 
 
 def list_families(call: Call) -> Response:
     """Answer with the standards."""
-    counts = find(call.node, Wanted()).facets["family"]
+    counts = find_page(call, Wanted(), facets=True).facets["family"]
     items = []
     for name in standards.families():
         standard = standards.load(name)
@@ -315,7 +319,7 @@ def get_datasets_csv(call: Call) -> Response:
     writer = csv.writer(out, lineterminator="\r\n")
     names = ("ref", "city", "family", "title_fa", "title_en", "version", "updated")
     writer.writerow([*names, "rows", "bytes", "license", "fiscal_year", "digest"])
-    for item in find(call.node, wanted(call.values)).datasets:
+    for item in every(call, wanted(call.values)):
         row = [getattr(item, name) for name in names]
         rest = [item.rows, item.bytes, item.license, item.fiscal_year]
         writer.writerow([*row, *rest, item.digest.hex])

@@ -11,7 +11,7 @@ from shahrdad.node.http import limits
 from shahrdad.node.http.answers import Call, answer, as_json
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.languages import LANGUAGES
-from shahrdad.node.http.listing import Wanted, find
+from shahrdad.node.http.listing import Wanted, every
 from shahrdad.node.http.operations import Operation, address_unknown
 from shahrdad.node.http.release import PROTOCOL, release
 from shahrdad.node.http.texts import say
@@ -65,7 +65,7 @@ def get_sitemap(call: Call) -> Response:
 def _addresses(call: Call) -> list[tuple[Language, str, str]]:
     """Return (language, path, time of the last change) of every page worth finding."""
     paths = [(path, "") for path in PAGES]
-    datasets = find(call.node, Wanted()).datasets
+    datasets = [*every(call, Wanted())]
     paths += [(f"/d/{dataset.ref}", dataset.updated) for dataset in datasets]
     return [(language, path, time) for path, time in paths for language in LANGUAGES]
 

@@ -61,18 +61,6 @@ def answers(connection: sqlite3.Connection) -> bool:
     return bool(one == 1)
 
 
-def search(connection: sqlite3.Connection, match: str) -> list[tuple[str, float]]:
-    """Return (reference, score) of live datasets that match, smaller scores first."""
-    rows = connection.execute(
-        "SELECT d.ref, bm25(search, 8.0, 4.0, 2.0, 1.0, 8.0, 4.0, 2.0, 1.0) AS score"
-        " FROM search JOIN dataset d ON d.id = search.rowid"
-        " WHERE search MATCH ? AND d.state='live' ORDER BY score, d.updated DESC,"
-        " d.ref",
-        (match,),
-    )
-    return [(str(ref), round(score, 6)) for ref, score in rows]
-
-
 def totals(connection: sqlite3.Connection) -> tuple[int, int, int]:
     """Return how many datasets are live, their rows, and all versions that are held."""
     datasets, rows = connection.execute(

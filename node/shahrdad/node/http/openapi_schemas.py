@@ -105,7 +105,17 @@ SCHEMAS: dict[str, Any] = {
             "links": ANY_OBJECT,
         }
     ),
-    "DatasetPage": _page(_ref("Dataset"), folded=TEXT, facets=ANY_OBJECT),
+    "DatasetPage": _page(
+        _ref("Dataset"),
+        folded=TEXT,
+        ranking={"enum": ["none", "relevance", "newest"]},
+        approximate={"type": "array", "items": {"enum": ["total", "facets"]}},
+        did_you_mean={"type": ["string", "null"]},
+        facets=ANY_OBJECT,
+    ),
+    "SuggestionPage": _page(
+        _object({"kind": TEXT, "name": TEXT, "title": ANY_OBJECT, "url": TEXT})
+    ),
     "Rows": _object(
         {
             "ref": TEXT,

@@ -19,10 +19,11 @@ from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_api import find as find_version
 from shahrdad.node.http.dataset_object import document, show, verification
 from shahrdad.node.http.languages import LANGUAGES, now, preferred
-from shahrdad.node.http.listing import Wanted, find
+from shahrdad.node.http.listing import Wanted, find_page
 from shahrdad.node.http.operations import Operation, request_id
 from shahrdad.node.http.pages_of_lists import page as list_page
 from shahrdad.node.http.parameters import CURSOR, Parameter
+from shahrdad.node.http.portal.profile import profile
 from shahrdad.node.http.problem_types import STATUS
 from shahrdad.node.http.record_view import read
 from shahrdad.node.http.rendering import PAGE_HEADERS, page, render
@@ -58,7 +59,7 @@ def home(call: Call, language: Language) -> Response:
     """Show the front page."""
     connection = call.node.database.connect()
     datasets, rows, versions = holdings.totals(connection)
-    newest = find(call.node, Wanted(order="-updated")).datasets[:NEWS]
+    newest = find_page(call, Wanted(order="-updated"), limit=NEWS).datasets
     cities = _cities(call)
     return page(
         call,
@@ -113,26 +114,22 @@ def datasets(call: Call, language: Language) -> Response:
         fiscal_year=values["fiscal_year"],
         order=values["sort"],
     )
-    found = find(call.node, wanted)
-    shown, after = list_page(
-        found.datasets,
-        found.key,
-        kind=found.order,
-        cursor=values["cursor"],
-        limit=RESULTS,
+    found = find_page(
+        call, wanted, cursor=values["cursor"], limit=RESULTS, facets=True
     )
     given = {name: value for name, value in values.items() if name != "cursor"}
     return page(
         call,
         "datasets.html",
         language,
-        results=[card(call, dataset) for dataset in shown],
-        total=len(found.datasets),
+        results=[card(call, dataset) for dataset in found.datasets],
+        total=found.total,
         folded=found.folded,
         facets=_facet_labels(call, found.facets, language),
         given=given,
-        after=after,
+        after=found.next_cursor,
         order=found.order,
+        did_you_mean=found.did_you_mean,
     )
 
 
@@ -263,6 +260,7 @@ def city(call: Call, language: Language) -> Response:
         results=[card(call, item) for item in published],
         mandatory=mandatory,
         logs=[log for log in logs if log.get("city") == slug],
+        profile=profile(call, slug, language),
     )
 
 
@@ -280,7 +278,7 @@ def network(call: Call, language: Language) -> Response:
 
 def standard_list(call: Call, language: Language) -> Response:
     """Show the standards."""
-    counts = find(call.node, Wanted()).facets["family"]
+    counts = find_page(call, Wanted(), facets=True).facets["family"]
     families = [
         (standards.load(family), counts.get(family, 0))
         for family in standards.families()
@@ -295,11 +293,6 @@ def standard(call: Call, language: Language) -> Response:
         card(call, item) for item in call.node.catalog.list(family=found.family)
     ]
     return page(call, "standard.html", language, standard=found, published=published)
-
-
-def verify(call: Call, language: Language) -> Response:
-    """Show how to check a file."""
-    return page(call, "verify.html", language)
 
 
 def developers(call: Call, language: Language) -> Response:
@@ -378,7 +371,6 @@ def operations() -> list[Operation]:
         ("Network", "/federation", network),
         ("Standards", "/standards", standard_list),
         ("Standard", "/standards/{family}", standard),
-        ("Verify", "/verify", verify),
         ("Developers", "/api", developers),
         ("Problem", "/problems/{kind}", problem),
     ]

@@ -20,6 +20,7 @@ from shahrdad.node.http.operations import Operation, address_unknown
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".woff2": "font/woff2",
+    ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
@@ -39,9 +40,9 @@ def folder() -> tuple[str, Mapping[str, StaticFile]]:
     """Return the folder's tag and its files."""
     found: dict[str, StaticFile] = {}
     sha256 = hashlib.sha256()
-    for path in sorted(
-        files("shahrdad.node.http").joinpath("static").iterdir(), key=str
-    ):
+    static = files("shahrdad.node.http").joinpath("static")
+    inside = [*static.iterdir(), *static.joinpath("portal").iterdir()]
+    for path in sorted(inside, key=lambda one: one.name):
         suffix = "." + path.name.rpartition(".")[2]
         if suffix not in MEDIA_TYPES:
             continue

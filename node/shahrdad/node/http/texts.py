@@ -1,6 +1,6 @@
-"""The words of pages and problem titles: `texts/fa.toml` and `texts/en.toml`.
+"""The words of pages and problem titles: `texts/fa.toml`, `texts/portal_fa.toml`, …
 
-Both files have the same keys and the same placeholders; a test compares them.
+The files of both languages have the same keys and placeholders; a test compares them.
 """
 
 import tomllib
@@ -10,15 +10,19 @@ from importlib.resources import files
 from shahrdad.datasets.errors import Language
 from shahrdad.node.http.languages import digits
 
+PARTS = ("", "portal_")
+
 
 @cache
 def texts(language: Language) -> dict[str, str]:
     """Return the texts of a language, by `section.key`."""
-    file = files("shahrdad.node.http") / "texts" / f"{language}.toml"
-    tree = tomllib.loads(file.read_text("utf-8"))
+    folder = files("shahrdad.node.http") / "texts"
     return {
         f"{section}.{key}": text
-        for section, items in tree.items()
+        for part in PARTS
+        for section, items in tomllib.loads(
+            (folder / f"{part}{language}.toml").read_text("utf-8")
+        ).items()
         for key, text in items.items()
     }
 

@@ -27,9 +27,13 @@ import pyarrow.compute as pc
 from shahrdad.datasets.standards import Field
 from shahrdad.validators.normalise import dates, money
 from shahrdad.validators.normalise.cells import ColumnPlan, Judged, judge, plan_of
-from shahrdad.validators.normalise.digits import cell_bytes, column_to_ascii, from_bytes
+from shahrdad.validators.normalise.digits import (
+    cell_bytes,
+    column_to_ascii,
+    from_bytes,
+    whole_numbers,
+)
 from shahrdad.validators.text_table import (
-    DISTINCT_MAX,
     Audit,
     CellKind,
     Kinds,
@@ -38,6 +42,8 @@ from shahrdad.validators.text_table import (
 )
 
 Flags = npt.NDArray[np.bool_]
+EXACT_MAX = 10**15  # whole numbers below it are exact in a spreadsheet too
+JUDGED_MAX = 200_000  # distinct texts of a column whose judgement is remembered
 
 # Characters that no step of the clean form touches wherever they stand: ASCII but for
 # controls and space, Persian letters and digits, and the punctuation of Persian text.
@@ -299,17 +305,20 @@ class _Column:
         count = int(changed.sum())
         if not count:
             return
-        mask = pa.array(changed)
-        encoded = pc.dictionary_encode(before.filter(mask))
-        texts = encoded.dictionary
+        name = self.plan.name
+        if self._audit.is_full(name, step):
+            self._audit.add_counted(name, step, count, (), _no_sample)
+            return
+        encoded = pc.dictionary_encode(before.filter(pa.array(changed)))
+        texts = encoded.dictionary.to_pylist()
         first = _first_places(np.asarray(encoded.indices), len(texts))
         places = np.flatnonzero(changed)[first]
-        if self._audit.is_full(self.plan.name, step):
-            self._audit.add_counted(self.plan.name, step, count, ())
-            return
-        results = after.take(pa.array(places)).to_pylist()
-        distinct = zip(rows[places].tolist(), texts.to_pylist(), results, strict=True)
-        self._audit.add_counted(self.plan.name, step, count, distinct)
+
+        def sample(place: int) -> tuple[int, str, str]:
+            at = int(places[place])
+            return int(rows[at]), texts[place], after[at].as_py()
+
+        self._audit.add_counted(name, step, count, texts, sample)
 
     def _slow(
         self,
@@ -346,7 +355,7 @@ class _Column:
             known = judge(
                 text, kind, self.plan, self._settings, jalali_text=self._jalali_text
             )
-            if len(self._judged) < DISTINCT_MAX:
+            if len(self._judged) < JUDGED_MAX:
                 self._judged[key] = known
         return known
 
@@ -364,8 +373,13 @@ class _Column:
         for number, one in enumerate(judged):
             row = int(rows[places[firsts[number]]])
             for step, before, after in one.steps:
+                change = row, before, after
                 self._audit.add_counted(
-                    self.plan.name, step, int(counts[number]), [(row, before, after)]
+                    self.plan.name,
+                    step,
+                    int(counts[number]),
+                    (before,),
+                    lambda _, change=change: change,  # type: ignore[misc]
                 )
             codes = (*one.remarks, *((one.refused,) if one.refused else ()))
             for code in codes:
@@ -385,6 +399,10 @@ def _plan(
     return plan
 
 
+def _no_sample(place: int) -> tuple[int, str, str]:
+    raise IndexError(place)
+
+
 def _flags(column: pa.BooleanArray) -> Flags:
     """Return flags of a column; a null is false."""
     if column.null_count:
@@ -400,6 +418,10 @@ def _matches(column: pa.StringArray, pattern: str) -> Flags:
 
 def _plain_numbers(column: pa.StringArray, pattern: str) -> Flags:
     """Tell which cells are numbers in the one form that is written."""
+    values = whole_numbers(column)
+    if values is not None:
+        exact = pc.and_(pc.less(values, EXACT_MAX), pc.greater(values, -EXACT_MAX))
+        return _flags(pc.fill_null(exact, True)) & _flags(pc.is_valid(column))
     sure = _matches(column, pattern)
     data, _ = cell_bytes(column)
     if len(data) and bool((data == 0x2D).any()):

@@ -10,6 +10,7 @@ Arabic D9 A0–A9, and nothing else begins so (DB A0 is a letter, D9 B0 a vowel 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 PERSIAN = "۰۱۲۳۴۵۶۷۸۹"
 ARABIC = "".join(chr(0x0660 + digit) for digit in range(10))
@@ -103,3 +104,26 @@ def column_to_ascii(column: pa.StringArray) -> pa.StringArray:
     keep[places] = False
     dropped_before = np.searchsorted(places, offsets, side="left").astype(np.int32)
     return from_bytes(changed[keep], offsets - dropped_before, column)
+
+
+def whole_numbers(column: pa.StringArray) -> pa.Int64Array | None:
+    """Return a column's values where all its cells are plain whole numbers or empty.
+
+    Plain is what an integer prints as: no plus, no leading zero, no more than int64.
+
+    Args:
+        column: n cells.
+
+    Returns:
+        n values, null where a cell is empty; None where any cell is something else.
+    """
+    data, _ = cell_bytes(column)
+    if len(data) and (data.max() > 0x39 or data.min() < 0x2D or (data == 0x2E).any()):
+        return None
+    filled = pc.if_else(pc.equal(pc.binary_length(column), 0), None, column)
+    try:
+        values = filled.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    plain = pc.all(pc.equal(values.cast(pa.string()), filled)).as_py()
+    return values if plain is not False else None

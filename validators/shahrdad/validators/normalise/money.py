@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shahrdad.datasets.codelists import code_list
-from shahrdad.validators.normalise.digits import to_persian
+from shahrdad.validators.normalise.digits import to_persian, whole_numbers
 
 RIAL_MAX = 2**63 - 1  # int64
 RIAL_MIN = -(2**63)
@@ -89,6 +89,14 @@ def column_to_rial(
         false, the cell is to be judged by `to_rial`.
     """
     exponent = units()[unit]
+    values = whole_numbers(column)
+    if values is not None:
+        try:
+            rial = pc.multiply_checked(values, pa.scalar(10**exponent, pa.int64()))
+        except pa.ArrowInvalid:
+            rial = None
+        if rial is not None:
+            return rial.cast(pa.string()), np.asarray(pc.is_valid(values))
     parts = pc.extract_regex(
         column,
         rf"^(?P<w>-?[0-9]{{1,{18 - exponent}}})(?:\.(?P<f>[0-9]{{0,{exponent}}}))?$"

@@ -22,7 +22,7 @@ def quoted(name: str) -> str:
 def listed(names: Sequence[str], alias: str = "") -> str:
     """Return quoted names, separated by commas, or a constant for none."""
     prefix = f"{alias}." if alias else ""
-    return ", ".join(prefix + quoted(name) for name in names) or "1"
+    return ", ".join(prefix + quoted(name) for name in names) or "true"
 
 
 def same(names: Sequence[str], left: str, right: str) -> str:

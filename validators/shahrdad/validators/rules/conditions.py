@@ -140,7 +140,7 @@ def alike(left: pa.Array, right: pa.Array) -> tuple[pa.Array, pa.Array]:
     if left.type == right.type:
         return left, right
     if pa.types.is_floating(left.type) or pa.types.is_floating(right.type):
-        return left.cast(pa.float64()), right.cast(pa.float64())
+        return left.cast(pa.float64(), safe=False), right.cast(pa.float64(), safe=False)
     return left.cast(pa.string()), right.cast(pa.string())
 
 

@@ -117,11 +117,6 @@ def detected(text: str, names: list[str]) -> str | None:
     return next((name for name in names if DETECTORS[name](plain)), None)
 
 
-def masked(text: str) -> str:
-    """Return a text of which the first three and last two characters are left."""
-    return f"{text[:3]}…{text[-2:]}" if len(text) > 5 else "…"
-
-
 # Characters that are surely assigned and not private: ASCII, Latin-1, the Arabic block of
 # Persian, joiners and common punctuation. RE2, so that a column is judged in one pass.
 UNUSUAL = (
@@ -148,5 +143,4 @@ __all__ = [
     "is_legal_id",
     "is_national_id",
     "luhn",
-    "masked",
 ]

@@ -96,7 +96,8 @@ def compare_columns(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
 
 
 def _floats(column: pa.Array) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    # Not safe: whole numbers beyond 2^53 are rounded here, and decided exactly later.
+    return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
 
 
 def _differs(

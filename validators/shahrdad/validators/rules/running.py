@@ -186,6 +186,8 @@ class RuleBook:
                 state.samples.append({"row": row, "key": self._key(view, place)})
         column = self._places.get(hits.column or "", NOWHERE)
         cells = view.frame.raw.get(hits.column or "")
+        if hits.masked:
+            self.findings.mask(view.frame.rows[indices], column)
         shown = None
         if cells is not None and not hits.masked:
             shown = cells.take(pa.array(described))

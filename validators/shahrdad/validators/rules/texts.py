@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shahrdad.validators.bulk import masked
 from shahrdad.validators.kernels.cells import Mask, as_mask
 from shahrdad.validators.normalise.search_key import key
 from shahrdad.validators.rules.conditions import MalformedError
@@ -23,7 +24,6 @@ from shahrdad.validators.rules.detect import (
     UNUSUAL,
     broken_character,
     detected,
-    masked,
 )
 from shahrdad.validators.rules.expr import Check
 from shahrdad.validators.rules.shape import Rule, code_columns, columns_of

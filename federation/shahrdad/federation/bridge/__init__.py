@@ -1,0 +1,1 @@
+"""The bridge to CKAN portals: what to ask them, and what their answers mean."""

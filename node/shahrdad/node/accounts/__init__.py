@@ -1,0 +1,1 @@
+"""Who may do what on a node: accounts, roles, tokens, sessions, and the audit."""

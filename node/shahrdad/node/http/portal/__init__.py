@@ -1,0 +1,1 @@
+"""Pages that answer a question over the data: budget, systems, projects, comparison."""

@@ -1,0 +1,191 @@
+"""`/compare`: cities side by side, one measure at a time, on one scale (portal 8)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from starlette.responses import Response
+
+from shahrdad.datasets.errors import Language
+from shahrdad.node.analysis import budget, counters, projects
+from shahrdad.node.analysis.releases import Input, Releases
+from shahrdad.node.analysis.share import Share
+from shahrdad.node.http.answers import Call
+from shahrdad.node.http.parameters import Parameter
+from shahrdad.node.http.portal import amounts
+from shahrdad.node.http.portal.viewing import (
+    choice,
+    grounds,
+    listed,
+    name_of,
+    releases,
+)
+from shahrdad.node.http.rendering import page
+
+BAR_WIDTH = 1000
+CITIES_MAX = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A measure of a city, with what it was computed from."""
+
+    number: Decimal
+    share: Share | None
+    inputs: tuple[Input, ...]
+    note: str = ""
+
+
+Measure = Callable[[Releases, str, int], Value | None]
+
+
+def _budget(reader: Releases, city: str, year: int) -> budget.Comparison | None:
+    release = reader.gather("budget_lines", year).first(city)
+    chosen = budget.statement(release, "municipality") if release else None
+    return budget.comparison(chosen) if chosen else None
+
+
+def _amount(name: str) -> Measure:
+    def measure(reader: Releases, city: str, year: int) -> Value | None:
+        found = _budget(reader, city, year)
+        if found is None:
+            return None
+        number = found.per_resident if name == "per_resident" else found.uses.current
+        if number is None:
+            return None
+        return Value(Decimal(number), None, found.inputs, found.period)
+
+    return measure
+
+
+def _share(name: str) -> Measure:
+    def measure(reader: Releases, city: str, year: int) -> Value | None:
+        found = _budget(reader, city, year)
+        if found is None:
+            return None
+        share = found.uses.realised if name == "realised" else getattr(found, name)
+        return shared(share, found.inputs, found.period)
+
+    return measure
+
+
+def shared(
+    share: Share | None, inputs: tuple[Input, ...], note: str = ""
+) -> Value | None:
+    """Return a share as a value; None of nothing."""
+    percent = share.percent() if share else None
+    return None if percent is None else Value(percent, share, inputs, note)
+
+
+def _smart(reader: Releases, city: str, year: int) -> Value | None:
+    release = reader.gather("budget_lines", year).first(city)
+    if release is None:
+        return None
+    found = budget.smart_share(release, reader.gather("projects").first(city))
+    return shared(found.narrow, found.inputs) if found else None
+
+
+def _late(reader: Releases, city: str, _: int) -> Value | None:
+    release = reader.gather("projects").first(city)
+    if release is None:
+        return None
+    judged = [
+        one for one in projects.projects_of(release) if one.days_late is not None
+    ]
+    late = Share(sum(bool(one.days_late) for one in judged), len(judged))
+    return shared(late, (release.input,))
+
+
+def _completed(reader: Releases, city: str, _: int) -> Value | None:
+    release = reader.gather("projects").first(city)
+    if release is None:
+        return None
+    return Value(Decimal(counters.completed(release)), None, (release.input,))
+
+
+def _systems(reader: Releases, city: str, _: int) -> Value | None:
+    release = reader.gather("active_systems").first(city)
+    if release is None:
+        return None
+    return Value(Decimal(counters.running_systems(release)), None, (release.input,))
+
+
+MEASURES: dict[str, tuple[str, Measure]] = {  # name: (unit, how)
+    "per_resident": ("toman", _amount("per_resident")),
+    "uses": ("rial", _amount("uses")),
+    "realised": ("percent", _share("realised")),
+    "capital": ("percent", _share("capital_share")),
+    "sustainable": ("percent", _share("sustainable_share")),
+    "smart": ("percent", _smart),
+    "projects_late": ("percent", _late),
+    "projects_completed": ("count", _completed),
+    "systems": ("count", _systems),
+}
+PARAMETERS = (
+    choice("measure", *MEASURES),
+    Parameter("city", "text", "", repeated=True),
+    Parameter("year", "text", ""),
+)
+
+
+def index(call: Call, language: Language) -> Response:
+    """Show a measure of up to six cities on one scale."""
+    reader = releases(call)
+    name = call.values["measure"] or "per_resident"
+    unit, measure = MEASURES[name]
+    years = reader.years()
+    asked = call.values["year"] or ""
+    year = int(asked) if asked.isdecimal() and int(asked) in years else next(iter(years), 0)
+    known = reader.cities()
+    wanted = [city for city in call.values["city"] if city in known][:CITIES_MAX]
+    chosen = wanted or list(known)[:CITIES_MAX]
+    found = {city: measure(reader, city, year) for city in chosen}
+    numbers = [value.number for value in found.values() if value is not None]
+    scale = max([*numbers, Decimal(100 if unit == "percent" else 1)])
+    return page(
+        call,
+        "portal/compare.html",
+        language,
+        measure=name,
+        measures=list(MEASURES),
+        unit=unit,
+        year=year,
+        years=years,
+        known=[name_of(call, city) for city in known],
+        chosen=chosen,
+        lines=[
+            {
+                "city": name_of(call, city),
+                "value": value,
+                "text": written(value, unit, language),
+                "bar": max(0, int(value.number * BAR_WIDTH / scale)) if value else 0,
+                "period": listed("report_period", value.note, language)
+                if value and value.note
+                else "",
+            }
+            for city, value in found.items()
+        ],
+        differing=differing(found),
+        grounds=grounds(
+            call, [one for value in found.values() if value for one in value.inputs]
+        ),
+    )
+
+
+def written(value: Value | None, unit: str, language: Language) -> str:
+    """Return a value with its unit."""
+    if value is None:
+        return ""
+    if unit == "percent":
+        return amounts.percent(value.number, language)
+    if unit == "toman":
+        return " ".join(amounts.toman_in_words(int(value.number), language))
+    if unit == "rial":
+        return " ".join(amounts.rial_in_words(int(value.number), language))
+    return amounts.number_of(value.number, 0, language)
+
+
+def differing(found: dict[str, Any]) -> bool:
+    """Tell whether the cities' budgets are of different periods."""
+    return len({value.note for value in found.values() if value and value.note}) > 1

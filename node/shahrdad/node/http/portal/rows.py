@@ -1,0 +1,275 @@
+"""`/d/{ref}/rows`: look through a table: filter, sort, a card for each column (portal 4).
+
+The state is the address, in the grammar of the rows query (interfaces 4.1), so the same
+words ask the API. The forms work alone: what they send is led to that address.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from shahrdad.datasets.errors import Language, Reason, RequestError
+from shahrdad.datasets.standards import Field
+from shahrdad.node.analysis.limits import TABLE_ROWS_MAX
+from shahrdad.node.http.answers import Call
+from shahrdad.node.http.cities import city_name
+from shahrdad.node.http.dataset_api import find
+from shahrdad.node.http.dataset_object import Shown, show
+from shahrdad.node.http.exports.making import reader
+from shahrdad.node.http.languages import digits
+from shahrdad.node.http.parameters import split
+from shahrdad.node.http.previews import cell
+from shahrdad.node.http.rendering import page
+
+if TYPE_CHECKING:
+    from shahrdad.node.table.reading import TableReader
+
+SHOWN = 50
+PAGES_OWN = ("card", "column", "op", "value")  # of the forms; not of the query
+TOP_VALUES = 8
+BINS = 12
+FORM_OPERATORS = ("exact", "contains", "greater", "less", "isnull", "isnotnull", "differs")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What stands in one column.
+
+    Attributes:
+        bins: Of a number's histogram: height in hundredths, and a title.
+        top: The commonest values: label, count, the filter for it.
+    """
+
+    name: str
+    title: str
+    rows: int
+    empty: int
+    distinct: int
+    smallest: str
+    largest: str
+    bins: tuple[tuple[int, str], ...]
+    top: tuple[tuple[str, int, str], ...]
+
+
+def index(call: Call, language: Language) -> Response:
+    """Show a page of rows, or lead a form to the address of its query."""
+    given = split(call.request.scope["query_string"])
+    if any(name == "column" for name, _ in given):
+        return led(call, given)
+    shown = show(call.node, *find(call, withdrawn_readable=True))
+    if not shown.record.tables:
+        raise RequestError(Reason.NO_TABLE, ref=shown.ref, resource="–")
+    view = shown.record.tables[0]
+    if (view.rows or 0) > TABLE_ROWS_MAX:
+        raise RequestError(
+            Reason.TABLE_TOO_LARGE_TO_SHOW,
+            rows=view.rows or 0,
+            rows_max=TABLE_ROWS_MAX,
+        )
+    table = reader(shown, view)
+    pairs = [pair for pair in given if pair[0] not in PAGES_OWN]
+    answer, query = asked(table, pairs)
+    known = {one.name: one for one in shown.standard.fields} if shown.standard else {}
+    names = [name for name in answer.rows.schema.names]
+    rows = [
+        [cell(row[name], known.get(name), language) for name in names]
+        for row in answer.rows.to_pylist()
+    ]
+    wanted = next((value for name, value in given if name == "card"), "")
+    dataset = shown.dataset
+    return page(
+        call,
+        "portal/rows.html",
+        language,
+        shown=shown,
+        dataset=dataset,
+        title=dataset.title_fa if language == "fa" else dataset.title_en,
+        city=city_name(dataset.city, call.node.config),
+        columns=columns(names, known, answer.rows.schema, query, pairs, language),
+        every=[(name, titled(name, known, language)) for name in table.schema.names],
+        rows=rows,
+        total=answer.total,
+        whole=table.rows,
+        filters=chips(query, pairs, known, language),
+        pairs=pairs,
+        operators=FORM_OPERATORS,
+        following=answer.next_cursor,
+        is_first=not any(name == "cursor" for name, _ in pairs),
+        card=column_card(table, wanted, known, language) if wanted else None,
+        address=address,
+    )
+
+
+def led(call: Call, given: Sequence[tuple[str, str]]) -> Response:
+    """Lead a filter form to the address of the query that it means."""
+    form = dict(given)
+    kept = [pair for pair in given if pair[0] not in (*PAGES_OWN, "cursor")]
+    operator = form.get("op", "exact")
+    if form["column"] and (form.get("value") or operator in {"isnull", "isnotnull"}):
+        bare = operator in {"isnull", "isnotnull"}
+        name = f"{form['column']}__{operator}"
+        kept.append((name, "" if bare else form.get("value", "")))
+    path = call.request.url.path
+    headers = {"Cache-Control": "no-cache"}
+    return RedirectResponse(path + address(kept), 303, headers)
+
+
+def address(pairs: Sequence[tuple[str, str]], **changes: str | None) -> str:
+    """Return the query string of pairs with changes; None drops a name."""
+    kept = [pair for pair in pairs if pair[0] not in changes]
+    kept += [(name, value) for name, value in changes.items() if value is not None]
+    return f"?{urlencode(kept)}" if kept else "?"
+
+
+def asked(table: "TableReader", pairs: Sequence[tuple[str, str]]) -> tuple[Any, Any]:
+    """Return the page of rows that the address asks for, and the query as read."""
+    from shahrdad.node.table.query import parse
+    from shahrdad.node.table.rows import select
+
+    limited = [pair for pair in pairs if pair[0] != "limit"] + [("limit", str(SHOWN))]
+    # Filters on values that an empty cell has no value for come without "=".
+    read = [
+        (name, value)
+        for name, value in limited
+        if name != "subtotals" or value == "include"
+    ]
+    query = parse(read, table.schema)
+    return select(table, query), query
+
+
+def titled(name: str, known: dict[str, Field], language: Language) -> str:
+    """Return a column's title."""
+    return known[name].title(language) if name in known else name
+
+
+def columns(
+    names: Sequence[str],
+    known: dict[str, Field],
+    schema: Any,
+    query: Any,
+    pairs: Sequence[tuple[str, str]],
+    language: Language,
+) -> list[dict[str, Any]]:
+    """Return the heads of the columns, with the link that sorts by each."""
+    import pyarrow as pa
+
+    now = dict(query.sort)
+    found = []
+    for name in names:
+        kind = schema.field(name).type
+        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        following = f"-{name}" if now.get(name) is False else name
+        found.append(
+            {
+                "name": name,
+                "title": titled(name, known, language),
+                "unit": known[name].unit if name in known else None,
+                "number": numeric or pa.types.is_decimal(kind),
+                "sorted": {True: "descending", False: "ascending"}.get(now.get(name)),
+                "sort": address(pairs, sort=following, cursor=None)
+                if not pa.types.is_list(kind)
+                else "",
+                "card": address(pairs, card=name),
+            }
+        )
+    return found
+
+
+def chips(
+    query: Any,
+    pairs: Sequence[tuple[str, str]],
+    known: dict[str, Field],
+    language: Language,
+) -> list[dict[str, Any]]:
+    """Return the active filters, each with the address without it."""
+    found = []
+    for number, (name, value) in enumerate(pairs):
+        column, separator, operator = name.rpartition("__")
+        if not separator or not any(one.column == column for one in query.filters):
+            continue
+        rest = [pair for place, pair in enumerate(pairs) if place != number]
+        shown = cell(value, known.get(column), language).text if value else ""
+        found.append(
+            {
+                "title": titled(column, known, language),
+                "operator": operator,
+                "value": shown,
+                "without": address(rest, cursor=None),
+            }
+        )
+    return found
+
+
+def column_card(
+    table: "TableReader", name: str, known: dict[str, Field], language: Language
+) -> Card:
+    """Return what stands in a column.
+
+    Raises:
+        RequestError: COLUMN_UNKNOWN.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if name not in table.schema.names:
+        raise RequestError(Reason.COLUMN_UNKNOWN, column=name[:100])
+    batches = list(table.batches([name]))
+    kind = table.schema.field(name).type
+    column = pa.chunked_array([batch.column(0) for batch in batches], kind)
+    if pa.types.is_list(kind):
+        column = pa.chunked_array([pc.list_flatten(chunk) for chunk in column.chunks])
+        kind = column.type
+    field = known.get(name)
+    smallest = largest = None
+    if not pa.types.is_boolean(kind) and len(column) > column.null_count:
+        bounds = pc.min_max(column).as_py()
+        smallest, largest = bounds["min"], bounds["max"]
+    counts = pc.value_counts(column.drop_null())
+    pairs = sorted(
+        ((one["counts"], one["values"]) for one in counts.to_pylist()),
+        key=lambda pair: (-pair[0], str(pair[1])),
+    )
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return Card(
+        name=name,
+        title=titled(name, known, language),
+        rows=table.rows,
+        empty=column.null_count,
+        distinct=len(pairs),
+        smallest=cell(smallest, field, language).text,
+        largest=cell(largest, field, language).text,
+        bins=histogram(column, smallest, largest, language) if numeric else (),
+        top=tuple(
+            (cell(value, field, language).text, count, filter_text(value))
+            for count, value in pairs[:TOP_VALUES]
+            if count > 1 or len(pairs) <= TOP_VALUES
+        ),
+    )
+
+
+def filter_text(value: Any) -> str:
+    """Return a value as a filter takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def histogram(
+    column: Any, smallest: Any, largest: Any, language: Language
+) -> tuple[tuple[int, str], ...]:
+    """Return the histogram of a number in equal steps."""
+    import numpy as np
+
+    if smallest is None or smallest == largest:
+        return ()
+    values = column.drop_null().to_numpy().astype(float)
+    counts, limits = np.histogram(values, BINS, (float(smallest), float(largest)))
+    top = max(int(counts.max()), 1)
+    return tuple(
+        (
+            int(count) * 100 // top,
+            digits(f"{low:,.4g} – {high:,.4g}: {count}", language),
+        )
+        for count, low, high in zip(counts, limits[:-1], limits[1:], strict=True)
+    )

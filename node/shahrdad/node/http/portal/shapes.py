@@ -1,0 +1,210 @@
+"""What the drawings are made of; the templates turn it into SVG.
+
+All positions are whole units of the drawing. On Persian pages the drawing is mirrored
+here, so that text inside is not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from shahrdad.datasets.errors import Language
+from shahrdad.node.http.portal.treemap import squarify
+
+TREE_WIDTH, TREE_HEIGHT = 1120, 440
+PARTS_MAX = 24
+GAP = 3
+TITLE_PX, FIGURE_PX = 17, 15
+# Advance of one letter over the font's size, above the mean of Vazirmatn's letters.
+LETTER = {"fa": 0.52, "en": 0.58}
+SERIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of a treemap.
+
+    Attributes:
+        colour: 1 to 6, or 0 for the rest.
+        text_x: Where its text begins: the side where reading begins.
+        title: What fits of its name; "" where nothing fits.
+        figure: Likewise of its figure.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    colour: int
+    text_x: int
+    title: str
+    figure: str
+    hint: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A part to be drawn."""
+
+    value: int
+    title: str
+    figure: str
+    hint: str
+    link: str
+    colour: int
+
+
+def treemap(parts: Sequence[Drawn], language: Language) -> list[Tile]:
+    """Return the tiles of the parts above 0, the largest first."""
+    drawn = [part for part in parts if part.value > 0]
+    boxes = squarify([part.value for part in drawn], TREE_WIDTH, TREE_HEIGHT)
+    tiles = []
+    for part, box in zip(drawn, boxes, strict=True):
+        width, height = box.width - GAP, box.height - GAP
+        if width < 1 or height < 1:
+            continue
+        x = box.x if language == "en" else TREE_WIDTH - box.x - width
+        fits_title = height >= 44 and fits(part.title, TITLE_PX, width, language)
+        fits_figure = height >= (68 if fits_title else 40) and fits(
+            part.figure, FIGURE_PX, width, language
+        )
+        tiles.append(
+            Tile(
+                x,
+                box.y,
+                width,
+                height,
+                part.colour,
+                x + 14 if language == "en" else x + width - 14,
+                part.title if fits_title else "",
+                part.figure if fits_figure else "",
+                part.hint,
+                part.link,
+            )
+        )
+    return tiles
+
+
+def fits(text: str, size: int, width: int, language: Language) -> bool:
+    """Tell whether a text fits into a width with its margins."""
+    letters = len(text.replace("\u200c", ""))
+    return letters * size * LETTER[language] <= width - 24
+
+
+FLOW_WIDTH, FLOW_HEIGHT = 1120, 420
+NODE_WIDTH, NODE_GAP, LABELS = 14, 10, 300
+NODES_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A bar of the flow with its label."""
+
+    x: int
+    y: int
+    height: int
+    label_x: int
+    label_y: int
+    colour: int
+    title: str
+    figure: str
+    at_start: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A ribbon between two bars, as an SVG path."""
+
+    path: str
+    colour: int
+
+
+def flow(
+    sources: Sequence[Drawn], uses: Sequence[Drawn], language: Language
+) -> tuple[list[Node], list[Band]]:
+    """Return the flow from sources over the city to uses.
+
+    Both sides are drawn to one scale, that of the larger, so that a deficit is seen.
+    """
+    largest = max(sum(one.value for one in side) for side in (sources, uses))
+    room = FLOW_HEIGHT - NODE_GAP * (max(len(sources), len(uses)) - 1)
+    middle = (FLOW_WIDTH - NODE_WIDTH) // 2
+    nodes: list[Node] = []
+    bands: list[Band] = []
+    for at_start, side in ((True, sources), (False, uses)):
+        x = LABELS if at_start else FLOW_WIDTH - LABELS - NODE_WIDTH
+        total = sum(one.value for one in side) * room // largest
+        y, inner = 0, (FLOW_HEIGHT - total) // 2
+        for one in side:
+            height = max(1, one.value * room // largest)
+            label_x = x - 12 if at_start else x + NODE_WIDTH + 12
+            ends = (x + NODE_WIDTH, middle) if at_start else (x, middle + NODE_WIDTH)
+            bands.append(Band(ribbon(ends, y, inner, height, language), one.colour))
+            nodes.append(
+                Node(
+                    mirrored(x, NODE_WIDTH, language),
+                    y,
+                    height,
+                    mirrored(label_x, 0, language),
+                    max(y + height // 2, y + 8),
+                    one.colour,
+                    one.title,
+                    one.figure,
+                    at_start,
+                )
+            )
+            y += height + NODE_GAP
+            inner += height
+    return nodes, bands
+
+
+def mirrored(x: int, width: int, language: Language) -> int:
+    """Return a position of the flow on a page of a language."""
+    return x if language == "en" else FLOW_WIDTH - x - width
+
+
+def ribbon(
+    ends: tuple[int, int], outer: int, inner: int, height: int, language: Language
+) -> str:
+    """Return the path of a ribbon from a bar to the middle."""
+    a, b = (mirrored(x, 0, language) for x in ends)
+    half = (a + b) // 2
+    top, bottom = outer, outer + height
+    low, high = inner, inner + height
+    return (
+        f"M{a} {top}C{half} {top} {half} {low} {b} {low}"
+        f"V{high}C{half} {high} {half} {bottom} {a} {bottom}Z"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A bar of a time line; widths are at least 2 units."""
+
+    x: int
+    width: int
+
+
+TIME_WIDTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A time axis in the direction of writing."""
+
+    first: date
+    last: date
+    language: Language
+
+    def at(self, day: date) -> int:
+        """Return the place of a day."""
+        days = max(1, (self.last - self.first).days)
+        place = (min(max(day, self.first), self.last) - self.first).days
+        x = place * TIME_WIDTH // days
+        return x if self.language == "en" else TIME_WIDTH - x
+
+    def span(self, start: date, end: date) -> Span:
+        """Return the bar between two days."""
+        a, b = sorted((self.at(start), self.at(end)))
+        return Span(min(a, TIME_WIDTH - 2), max(2, b - a))

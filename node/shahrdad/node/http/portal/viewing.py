@@ -1,0 +1,86 @@
+"""What the pages of figures share: releases, labels, links to the rows behind a figure."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from shahrdad.datasets.codelists import city as listed_city
+from shahrdad.datasets.codelists import code_list
+from shahrdad.datasets.errors import Language, RequestError
+from shahrdad.datasets.standards import load
+from shahrdad.node.analysis.releases import Excluded, Input, Releases, inputs_digest
+from shahrdad.node.http.answers import Call
+from shahrdad.node.http.cities import CityName, city_name
+from shahrdad.node.http.parameters import Parameter
+
+STATEMENT_LIMIT = 200  # rows that a page shows at once (portal 17.5)
+
+
+def releases(call: Call) -> Releases:
+    """Return a reader of the newest releases, over the tables that the node keeps."""
+    return Releases(call.node, tables=call.request.app.state.tables)
+
+
+def label(family: str, field: str, value: object, language: Language) -> str:
+    """Return a code's label; an unknown code is its own label."""
+    for one in load(family).field(field).categories:
+        if one.value == value:
+            return one.label(language)
+    return "" if value is None else str(value)
+
+
+def listed(name: str, value: str, language: Language) -> str:
+    """Return the label of a code of a list in a file."""
+    try:
+        return code_list(name).label(value, language)
+    except RequestError:
+        return value
+
+
+def options(family: str, field: str, language: Language) -> list[tuple[str, str]]:
+    """Return the codes of a field with their labels, for a filter."""
+    return [
+        (one.value, one.label(language)) for one in load(family).field(field).categories
+    ]
+
+
+def name_of(call: Call, slug: str) -> CityName:
+    """Return a city's name."""
+    return city_name(slug, call.node.config)
+
+
+def by_code(code: str, language: Language) -> str:
+    """Return the name of a city by its code."""
+    found = listed_city(code)
+    return found.name(language) if found else code
+
+
+def rows_link(language: Language, one: Input, **filters: object) -> str:
+    """Return the address of the rows behind a figure, at the version that was used."""
+    query = urlencode({name: str(value) for name, value in filters.items()})
+    address = f"/{language}/d/{one.ref}/v/{one.version}/rows"
+    return f"{address}?{query}" if query else address
+
+
+def grounds(
+    call: Call, inputs: Iterable[Input], excluded: Iterable[Excluded] = ()
+) -> dict[str, Any]:
+    """Return what stands below every page of figures: the versions that it used."""
+    used = tuple(sorted(set(inputs)))
+    return {
+        "inputs": used,
+        "digest": inputs_digest(used),
+        "excluded": [
+            {"one": one, "city": name_of(call, one.city)} for one in excluded
+        ],
+    }
+
+
+def text(name: str) -> Parameter:
+    """Return a parameter of a page's filter form."""
+    return Parameter(name, "text", "")
+
+
+def choice(name: str, *choices: str) -> Parameter:
+    """Return a parameter of a form with choices; an empty one means none."""
+    return Parameter(name, "choice", "", choices=("", *choices))
