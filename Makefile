@@ -19,6 +19,8 @@ UV     ?= uv
 VENV   := .venv
 BIN    := $(VENV)/bin
 EXTRAS := .[node,demo]
+# Two processes; a document's examples follow each other, so a file stays in one of them.
+WORKERS ?= --numprocesses 2 --dist loadfile
 GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.check
 
 .PHONY: demo install test test-s3 test-go test-long check format proto bench wheel lock clean
@@ -31,10 +33,10 @@ demo: install
 install: $(VENV)/.node
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-s3: $(VENV)/.test
-	SHAHRDAD_STORE=s3 $(BIN)/python -m pytest $(ARGS)
+	SHAHRDAD_STORE=s3 $(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-go: $(VENV)/.test
 	command -v go >/dev/null || { apt-get update -q && apt-get install -qy golang-go; }
@@ -42,7 +44,7 @@ test-go: $(VENV)/.test
 	$(BIN)/python -m pytest tests/federation/test_go_check.py $(ARGS)
 
 test-long: $(VENV)/.test
-	SHAHRDAD_LONG=1 $(BIN)/python -m pytest $(ARGS)
+	SHAHRDAD_LONG=1 $(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 check: $(VENV)/.check
 	$(BIN)/ruff format --check --quiet

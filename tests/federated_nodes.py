@@ -71,8 +71,9 @@ def restore(config: Config, backup: Path) -> None:
         target = config.data / part.name
         if target.is_dir():
             shutil.rmtree(target)
-        for wal in (f"{part.name}-wal", f"{part.name}-shm"):
-            (config.data / wal).unlink(missing_ok=True)
+        # A new file: connections of the life before keep the old one.
+        for name in ("", "-wal", "-shm"):
+            (config.data / f"{part.name}{name}").unlink(missing_ok=True)
         copy = shutil.copytree if part.is_dir() else shutil.copy
         copy(part, target)  # type: ignore[operator]
 

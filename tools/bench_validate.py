@@ -2,9 +2,9 @@
 
     python tools/bench_validate.py --rows 1000000 --case clean --rounds 3
 
-Every contender runs in a process of its own, in rotated order, in each round; medians of
-user + system time are compared, less the time of its imports. frictionless is measured at
-a tenth of the rows (at most 100,000): its cost per row is constant.
+Every contender runs in a process of its own, in rotated order, in each round; medians
+of user + system time are compared, less the time of its imports. frictionless is
+measured at a tenth of the rows (at most 100,000): its cost per row is constant.
 """
 
 import argparse
@@ -25,10 +25,35 @@ SEED = 1404
 DISTRICTS = 40
 SUPPLIERS = 5_000
 ORACLE_ROWS_MAX = 100_000
-WORDS = (
-    "احداث بهسازی نگهداری خرید اجرای تکمیل پارک خیابان بلوار تقاطع میدان ساختمان شبکه سامانه"
-    " روشنایی فضای سبز آسفالت معابر منطقه بازار شهرداری خدمات مشاوره نرم‌افزار تجهیزات ایستگاه"
-).split()
+WORDS = [
+    "احداث",
+    "بهسازی",
+    "نگهداری",
+    "خرید",
+    "اجرای",
+    "تکمیل",
+    "پارک",
+    "خیابان",
+    "بلوار",
+    "تقاطع",
+    "میدان",
+    "ساختمان",
+    "شبکه",
+    "سامانه",
+    "روشنایی",
+    "فضای",
+    "سبز",
+    "آسفالت",
+    "معابر",
+    "منطقه",
+    "بازار",
+    "شهرداری",
+    "خدمات",
+    "مشاوره",
+    "نرم\u200cافزار",
+    "تجهیزات",
+    "ایستگاه",
+]
 TYPES = ("عمرانی", "خدماتی", "مشاوره", "خرید کالا")
 STATUSES = ("active", "completed", "terminated", "suspended")
 
@@ -36,7 +61,8 @@ SCHEMA: dict[str, Any] = {
     "name": "contracts",
     "fields": [
         {"name": "contract_id", "title": "شماره قرارداد", "type": "string",
-         "constraints": {"required": True, "unique": True, "pattern": "[A-Z]{2}-[0-9]{4}-[0-9]{7}"}},
+         "constraints": {"required": True, "unique": True, "pattern":
+         "[A-Z]{2}-[0-9]{4}-[0-9]{7}"}},
         {"name": "city_code", "title": "کد شهر", "type": "string",
          "constraints": {"required": True, "pattern": "[0-9]{4}"}},
         {"name": "district_no", "title": "منطقه", "type": "integer",
@@ -60,7 +86,8 @@ SCHEMA: dict[str, Any] = {
     ],
     "primaryKey": ["city_code", "contract_id"],
     "foreignKeys": [
-        {"fields": ["supplier_id"], "reference": {"resource": "suppliers", "fields": ["supplier_id"]}}
+        {"fields": ["supplier_id"], "reference": {"resource": "suppliers", "fields":
+        ["supplier_id"]}}
     ],
     "missingValues": [""],
 }  # fmt: skip
@@ -101,7 +128,7 @@ def rows_of(count: int, broken: float, seed: int = SEED) -> Any:
 
 
 def generate(folder: Path, count: int, case: str) -> Path:
-    """Write the table of a case, with its reference table and data package; return it."""
+    """Write the table of a case with its reference table and data package."""
     path = folder / f"{case}-{count}.csv"
     if path.exists():
         return path
@@ -137,9 +164,11 @@ def run_strict(path: Path, package: Path) -> Any:
 
     refs = {"suppliers": Ref(path.parent / "suppliers.csv")}
     validate(b"n\n1\n", schema={"fields": [{"name": "n", "type": "integer"}]})
-    return lambda: validate(
-        path, schema=SCHEMA, refs=refs, options=Options(explain=False)
-    ).error_count
+    return lambda: (
+        validate(
+            path, schema=SCHEMA, refs=refs, options=Options(explain=False)
+        ).error_count
+    )
 
 
 def run_compat(path: Path, package: Path) -> Any:
@@ -148,8 +177,9 @@ def run_compat(path: Path, package: Path) -> Any:
 
     from shahrdad.validators import compat
 
-    compat.validate(frictionless.Resource(b"n\n1\n", format="csv"))
-    resource = frictionless.Package(str(package)).get_resource("contracts")
+    warm: Any = frictionless.Resource(b"n\n1\n", format="csv")
+    compat.validate(warm)
+    resource: Any = frictionless.Package(str(package)).get_resource("contracts")
     return lambda: compat.validate(resource, limit_errors=0)[0].stats["errors"]
 
 
@@ -188,7 +218,7 @@ def run_reader(path: Path, package: Path) -> Any:
 
 
 def run_polars(path: Path, package: Path) -> Any:
-    """Read with Polars to texts and check types, bounds and enums; no keys, no rows named."""
+    """Read with Polars to texts; check types, bounds and enums, no rows named."""
     import polars as pl
 
     def read() -> int:
@@ -255,7 +285,7 @@ def measure(name: str, path: Path) -> dict[str, Any]:
 
 
 def compare(names: list[str], folder: Path, rows: int, case: str, rounds: int) -> None:
-    """Run the contenders in rotated order, and print the table of medians and ratios."""
+    """Run the contenders in rotated order; print the table of medians and ratios."""
     path = generate(folder, rows, case)
     small_rows = min(rows, ORACLE_ROWS_MAX)
     small = generate(folder, small_rows, case)
@@ -276,7 +306,8 @@ def compare(names: list[str], folder: Path, rows: int, case: str, rounds: int) -
         scale = rows / small_rows if name == "frictionless" else 1
         medians[name] = statistics.median(run["cpu"] for run in runs) * scale
     print(
-        f"{'contender':14} {'CPU s':>8} {'÷ strict':>9} {'wall s':>8} {'MiB':>6}  result"
+        f"{'contender':14} {'CPU s':>8} {'÷ strict':>9} {'wall s':>8} {'MiB':>6} "
+        f" result"
     )
     unit = medians.get("strict") or next(iter(medians.values()))
     for name, cpu in medians.items():
@@ -286,7 +317,8 @@ def compare(names: list[str], folder: Path, rows: int, case: str, rounds: int) -
         note += f"  (of {small_rows:,} rows)" if name == "frictionless" else ""
         result = figures[name][0]["result"]
         print(
-            f"{name:14} {cpu:8.2f} {cpu / unit:9.2f} {wall:8.2f} {mib:6.0f}  {result}{note}"
+            f"{name:14} {cpu:8.2f} {cpu / unit:9.2f} {wall:8.2f} {mib:6.0f} "
+            f" {result}{note}"
         )
 
 

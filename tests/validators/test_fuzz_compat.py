@@ -13,28 +13,97 @@ import pytest
 from frictionless import Resource
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from shahrdad.validators import compat
 
 EXAMPLES = int(os.environ.get("SHAHRDAD_FUZZ", 0)) or (
-    20_000 if os.environ.get("SHAHRDAD_LONG") else 150
+    20_000 if os.environ.get("SHAHRDAD_LONG") else 100
 )
 FAMILIES = {
-    "integer": ["1", "0", "-1", "007", "+5", " 5", "5 ", "1_000", "۱۲", "0x1F", "1.0", "1e3", "", "9" * 20, "-0"],
-    "number": ["1.5", "0", "-0.0", ".5", "5.", "1e5", "NaN", "nan", "sNaN", "INF", "Infinity", "1,5", "1 000", "۱", " 2"],
+    "integer": [
+        "1",
+        "0",
+        "-1",
+        "007",
+        "+5",
+        " 5",
+        "5 ",
+        "1_000",
+        "۱۲",
+        "0x1F",
+        "1.0",
+        "1e3",
+        "",
+        "9" * 20,
+        "-0",
+    ],
+    "number": [
+        "1.5",
+        "0",
+        "-0.0",
+        ".5",
+        "5.",
+        "1e5",
+        "NaN",
+        "nan",
+        "sNaN",
+        "INF",
+        "Infinity",
+        "1,5",
+        "1 000",
+        "۱",
+        " 2",
+    ],
     "boolean": ["true", "false", "1", "0", "True", "yes", "TRUE", ""],
-    "date": ["2020-01-31", "2020-02-30", "0000-01-01", "2020-1-5", "1404-06-08", " 2020-01-01", "2020/01/01", "20200101", "9999-12-31", "2020-02-29", "2021-02-29", "2020-01-01T00:00"],
-    "datetime": ["2020-01-31T10:00:00Z", "2020-01-31T10:00:00", "2020-01-31 10:00:00", "2020-01-31T25:00:00Z", "2020-02-30T10:00:00Z", "2020-01-31T10:00:00+03:30", "2020-01-31T10:00:00.123Z", "1404-02-31T10:00:00Z", "2020-01-31T10:00Z"],
+    "date": [
+        "2020-01-31",
+        "2020-02-30",
+        "0000-01-01",
+        "2020-1-5",
+        "1404-06-08",
+        " 2020-01-01",
+        "2020/01/01",
+        "20200101",
+        "9999-12-31",
+        "2020-02-29",
+        "2021-02-29",
+        "2020-01-01T00:00",
+    ],
+    "datetime": [
+        "2020-01-31T10:00:00Z",
+        "2020-01-31T10:00:00",
+        "2020-01-31 10:00:00",
+        "2020-01-31T25:00:00Z",
+        "2020-02-30T10:00:00Z",
+        "2020-01-31T10:00:00+03:30",
+        "2020-01-31T10:00:00.123Z",
+        "1404-02-31T10:00:00Z",
+        "2020-01-31T10:00Z",
+    ],
     "time": ["10:00:00", "25:00:00", "10:00", "10:00:00Z", "10:00:00.5", "1:00:00"],
     "year": ["2020", "999", "0000", "-999", "+999", "20201", " 202"],
     "yearmonth": ["2020-01", "2020-13", "2020-1", "20-01", "2020-00"],
-    "string": ["a", "", " ", "abc", "شهر", "a@b.ir", "http://a.ir/x", "a b", "ab\ncd", '"', "x" * 30, "1"],
+    "string": [
+        "a",
+        "",
+        " ",
+        "abc",
+        "شهر",
+        "a@b.ir",
+        "http://a.ir/x",
+        "a b",
+        "ab\ncd",
+        '"',
+        "x" * 30,
+        "1",
+    ],
     "any": ["a", "", "1"],
     "geopoint": ["1,2", "57.1, 30.2", "200,1", "a,b", "-1.5,-2"],
     "duration": ["P1D", "P", "PT3H", "1D"],
     "array": ["[1]", "{}", "[", "[]"],
     "object": ["{}", '{"a":1}', "[1]", ""],
-}  # fmt: skip
-BOUNDS = {
+}
+BOUNDS: dict[str, list[Any]] = {
     "integer": ["0", 1, -1, 5],
     "number": [0, "0", 1.5, "1.5"],
     "date": ["2020-01-31", "2000-01-01"],
@@ -189,7 +258,7 @@ def check(folder: Path, schema: dict[str, Any], data: bytes, limit: int) -> str:
 
     try:
         expected = resource().validate(limit_errors=limit)
-    except Exception as error:  # noqa: BLE001 - what it raises, ours raises, too
+    except Exception as error:
         with pytest.raises(type(error)):
             compat.validate(resource(), limit_errors=limit)
         return "oracle"

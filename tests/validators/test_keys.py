@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from shahrdad.validators import Options, Ref, Report, validate
 from shahrdad.validators import keys as key_module
 from shahrdad.validators.foreign import IS_IN_MAX, ForeignKey
@@ -24,7 +25,9 @@ def run(text: str, **schema: Any) -> Report:
     types = schema.pop("types", ["string"] * len(names))
     fields = [{"name": n, "type": t} for n, t in zip(names, types, strict=True)]
     return validate(
-        text.encode(), schema={"fields": fields, **schema}, options=Options(delimiter=",")
+        text.encode(),
+        schema={"fields": fields, **schema},
+        options=Options(delimiter=","),
     )
 
 
@@ -64,7 +67,9 @@ def test_typed_values_are_compared() -> None:
     """007 and 7 are one integer, two texts."""
     text = "a,b\n7,x\n007,x\n"
 
-    assert [("key-primary", 3, (2,))] == found(run(text, primaryKey="a", types=["integer", "string"]))
+    assert [("key-primary", 3, (2,))] == found(
+        run(text, primaryKey="a", types=["integer", "string"])
+    )
     assert [] == found(run(text, primaryKey="a"))
 
 
@@ -96,13 +101,17 @@ def test_colliding_hashes_change_no_report(monkeypatch: pytest.MonkeyPatch) -> N
         lambda values, seed: np.zeros(len(values), np.uint64),
     )
 
-    assert [("key-primary", 4, (2,))] == found(run("a,b\n1,x\n2,x\n1,x\n", primaryKey="a"))
+    assert [("key-primary", 4, (2,))] == found(
+        run("a,b\n1,x\n2,x\n1,x\n", primaryKey="a")
+    )
 
 
 def test_spilled_keys_give_the_same_groups() -> None:
     """Keys beyond the memory bound go to files and come back."""
     rng = np.random.default_rng(5)
-    hashes = rng.integers(0, 5_000, 20_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    hashes = rng.integers(0, 5_000, 20_000, dtype=np.uint64) * np.uint64(
+        0x9E3779B97F4A7C15
+    )
     rows = np.arange(20_000, dtype=np.int64)
     groups = []
     for bound in (10**6, 1_000):
@@ -147,8 +156,10 @@ def test_composite_foreign_key(tmp_path: Any) -> None:
     path.write_text("x,y\n1,a\n2,b\n", "utf-8")
     schema = {
         "fields": [{"name": "a", "type": "string"}, {"name": "b", "type": "string"}],
-        "foreignKeys": [{"fields": ["a", "b"], "reference": {"resource": "r", "fields": ["x", "y"]}}],
-    }  # fmt: skip
+        "foreignKeys": [
+            {"fields": ["a", "b"], "reference": {"resource": "r", "fields": ["x", "y"]}}
+        ],
+    }
 
     report = validate(
         b"a,b\n1,a\n1,b\n,\n1,\n2,b\n",
@@ -164,14 +175,22 @@ def test_composite_foreign_key(tmp_path: Any) -> None:
 
 def test_self_reference() -> None:
     """A key into the table itself is a first pass over the same file."""
-    schema = {"foreignKeys": [{"fields": ["b"], "reference": {"resource": "", "fields": ["a"]}}]}
+    schema = {
+        "foreignKeys": [
+            {"fields": ["b"], "reference": {"resource": "", "fields": ["a"]}}
+        ]
+    }
 
     assert [("key-foreign", 3, ())] == found(run("a,b\n1,2\n2,9\n3,\n", **schema))
 
 
 def test_reference_that_is_not_given_is_said() -> None:
     """A key that cannot be looked up never passes silently."""
-    schema = {"foreignKeys": [{"fields": ["b"], "reference": {"resource": "r", "fields": ["a"]}}]}
+    schema = {
+        "foreignKeys": [
+            {"fields": ["b"], "reference": {"resource": "r", "fields": ["a"]}}
+        ]
+    }
     report = run("a,b\n1,2\n", **schema)
 
     assert report.valid

@@ -23,11 +23,12 @@ def mapped(
     """Map one table by a profile, in two batches, and return its columns."""
     mapping = build(list(table), FIELDS, Profile.of({"columns": columns, **rest}))
     count = len(next(iter(table.values())))
-    parts: list[TextBatch] = []
+    batches: list[TextBatch] = []
     for start, end in ((0, count // 2), (count // 2, count)):
         cells = [pa.array(column[start:end], pa.string()) for column in table.values()]
-        batch = TextBatch.of(range(start + 2, end + 2), cells)
-        parts.append(mapping.apply(batch, audit or Audit()))
+        batches.append(TextBatch.of(range(start + 2, end + 2), cells))
+    mapping.look_ahead(batches)
+    parts = [mapping.apply(batch, audit or Audit()) for batch in batches]
     return {
         name: [cell for part in parts for cell in part.columns[at].to_pylist()]
         for at, name in enumerate(mapping.names)
@@ -73,7 +74,11 @@ def test_changes_are_counted() -> None:
 
 
 def test_path_makes_codes_and_parents() -> None:
-    """Level columns become ordinal codes; a row that heads a level is a subtotal."""
+    """Level columns become ordinal codes; a row with rows below it is a subtotal.
+
+    A parent is the nearest level that has a row of its own: a code without a row would
+    be a parent that nobody finds.
+    """
     table = {
         "سرفصل": ["درآمد", "", "", "هزینه", ""],
         "زیر": ["", "عوارض", "", "", "حقوق"],
@@ -87,9 +92,35 @@ def test_path_makes_codes_and_parents() -> None:
         ],
     )
 
-    assert ["", "1", "1.1.1", "", "2.1.1"] == found["parent_line_code"]
+    assert ["", "1", "1.1", "", "2"] == found["parent_line_code"]
     assert ["true", "true", "false", "true", "false"] == found["is_subtotal"]
-    assert ["1", "1.1", "", "2", ""] == found["line_code"]
+    assert ["1", "1.1", "1.1.1", "2", "2.1.1"] == found["line_code"]
+
+
+def test_path_where_the_sum_comes_last_and_levels_end_early() -> None:
+    """The order of rows and the depth of a level do not matter; no code is lost.
+
+    So real files are: the sum of a level below its parts, parts of different depth,
+    two parts of one name, a part that has no level cell of its own.
+    """
+    table = {
+        "سرفصل": ["درآمد", "", "درآمد", "درآمد", "درآمد", "هزینه"],
+        "زیر": ["عوارض", "", "فروش", "فروش", "", ""],
+    }
+    found = mapped(table, [{"to": "parent_line_code", "path": ["سرفصل", "زیر"]}])
+
+    assert ["1.1", "1.1.1", "1.2", "1.3", "1", "2"] == found["line_code"]
+    assert ["1", "1.1", "1", "1", "", ""] == found["parent_line_code"]
+    assert ["true", "false", "false", "false", "true", "false"] == found["is_subtotal"]
+
+
+def test_constants_fill_what_no_column_of_the_file_is() -> None:
+    """Constants beside matched columns: a column of the file wins over a constant."""
+    table = {"کد ردیف": ["1"], "شرح ردیف": ["a"]}
+    rules = [{"to": "line_code", "constant": "9"}, {"to": "side", "constant": "use"}]
+    found = mapped(table, rules)
+
+    assert (["1"], ["use"]) == (found["line_code"], found["side"])
 
 
 def test_kept_columns() -> None:

@@ -6,18 +6,27 @@ from typing import Any
 import openpyxl
 import pytest
 import xlsxwriter
+
 from shahrdad.validators import Options, validate
 from shahrdad.validators import marked as marking
 
 SCHEMA: dict[str, Any] = {
     "fields": [
         {"name": "id", "title": "شناسه", "title_en": "Id", "type": "integer"},
-        {"name": "kind", "title": "نوع", "title_en": "Kind", "type": "string",
-         "categories": [{"value": "a", "label": "الف", "label_en": "A"}, {"value": "b", "label": "ب"}]},
+        {
+            "name": "kind",
+            "title": "نوع",
+            "title_en": "Kind",
+            "type": "string",
+            "categories": [
+                {"value": "a", "label": "الف", "label_en": "A"},
+                {"value": "b", "label": "ب"},
+            ],
+        },
         {"name": "note", "type": "string"},
     ],
     "primaryKey": "id",
-}  # fmt: skip
+}
 OPTIONS = Options(delimiter=",")
 
 
@@ -36,24 +45,32 @@ def test_cells_stand_where_they_stood(tmp_path: Path) -> None:
     sheet = book.worksheets[0]
 
     assert [
-        ("id", "kind", "note", None), ("1", "a", "x", None), (None,) * 4,
-        ("q", "a", None, None), ("3", "z", "y", "extra"),
-    ] == list(sheet.iter_rows(values_only=True))  # fmt: skip
+        ("id", "kind", "note", None),
+        ("1", "a", "x", None),
+        (None,) * 4,
+        ("q", "a", None, None),
+        ("3", "z", "y", "extra"),
+    ] == list(sheet.iter_rows(values_only=True))
     assert ["داده", "گزارش", "راهنما"] == book.sheetnames
     assert sheet.sheet_view.rightToLeft
 
 
 def test_wrong_cells_are_coloured_and_commented(tmp_path: Path) -> None:
-    """Colour is never alone: a comment says what to do, sheet 2 lists it with a link."""
+    """Colour is never alone: a comment says what to do, sheet 2 lists it."""
     book = book_of(tmp_path / "m.xlsx", b"id,kind,note\nx,a,\n2,c,\n", "en")
     sheet, listing = book.worksheets[:2]
 
-    assert ["A2", "B3"] == [c.coordinate for row in sheet.iter_rows() for c in row if c.comment]
+    assert ["A2", "B3"] == [
+        c.coordinate for row in sheet.iter_rows() for c in row if c.comment
+    ]
     assert "FFFFC7CE" == sheet["A2"].fill.fgColor.rgb
     assert "is not a whole number" in sheet["A2"].comment.text
     assert "Shahrdad" == sheet["A2"].comment.author
     assert ("error", 2, "Id", "type-integer") == tuple(c.value for c in listing[2][:4])
-    assert "#'Data'!A2" in str(listing["G2"].hyperlink.location or "") or listing["G2"].hyperlink
+    assert (
+        "#'Data'!A2" in str(listing["G2"].hyperlink.location or "")
+        or listing["G2"].hyperlink
+    )
 
 
 def test_choosing_is_mending(tmp_path: Path) -> None:
@@ -92,7 +109,9 @@ def test_workbook_round_trip(tmp_path: Path) -> None:
     source = tmp_path / "given.xlsx"
     with xlsxwriter.Workbook(str(source)) as book:
         sheet = book.add_worksheet("برگه ۱")
-        for line, row in enumerate([["id", "kind", "note"], [1, "a", "x"], [2, "zzz", "y"]]):
+        for line, row in enumerate(
+            [["id", "kind", "note"], [1, "a", "x"], [2, "zzz", "y"]]
+        ):
             sheet.write_row(line, 0, row)
     marked = tmp_path / "marked.xlsx"
 
@@ -106,14 +125,18 @@ def test_workbook_round_trip(tmp_path: Path) -> None:
     assert (True, 2) == (report.valid, report.rows)
 
 
-def test_large_tables_come_back_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_tables_come_back_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Beyond the bound only the header and rows with findings, with their numbers."""
     monkeypatch.setattr(marking, "ROWS_MAX", 3)
     data = b"id,kind,note\n" + b"".join(b"%d,a,\n" % n for n in range(9)) + b"x,a,\n"
 
     sheet = book_of(tmp_path / "m.xlsx", data).worksheets[0]
 
-    assert [(1, "id"), (11, "x")] == [row[:2] for row in sheet.iter_rows(values_only=True)]
+    assert [(1, "id"), (11, "x")] == [
+        row[:2] for row in sheet.iter_rows(values_only=True)
+    ]
 
 
 def test_comments_stop_where_excel_slows_down(
@@ -122,7 +145,9 @@ def test_comments_stop_where_excel_slows_down(
     """After the bound there are colours and sheet 2 alone."""
     monkeypatch.setattr(marking, "COMMENTS_MAX", 2)
 
-    sheet = book_of(tmp_path / "m.xlsx", b"id,kind,note\n" + b"x,a,\n" * 5).worksheets[0]
+    sheet = book_of(tmp_path / "m.xlsx", b"id,kind,note\n" + b"x,a,\n" * 5).worksheets[
+        0
+    ]
 
     cells = [sheet.cell(row, 1) for row in range(2, 7)]
     assert 2 == sum(cell.comment is not None for cell in cells)

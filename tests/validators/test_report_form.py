@@ -9,6 +9,7 @@ from string import Formatter
 from typing import Any
 
 import pytest
+
 from shahrdad.validators import Context, Options, Report, validate
 from shahrdad.validators.codes import REGISTRY, sentence
 from shahrdad.validators.explain import column_letters, shown
@@ -16,16 +17,33 @@ from shahrdad.validators.render.html import SHOWN_MAX, STYLE_SHA256
 
 SCHEMA: dict[str, Any] = {
     "fields": [
-        {"name": "id", "title": "شناسه", "title_en": "Id", "type": "integer", "constraints": {"minimum": 1}},
+        {
+            "name": "id",
+            "title": "شناسه",
+            "title_en": "Id",
+            "type": "integer",
+            "constraints": {"minimum": 1},
+        },
         {"name": "day", "title": "تاریخ شروع", "title_en": "Start", "type": "date"},
-        {"name": "kind", "type": "string", "categories": [{"value": "a", "label": "الف", "label_en": "A"}]},
+        {
+            "name": "kind",
+            "type": "string",
+            "categories": [{"value": "a", "label": "الف", "label_en": "A"}],
+        },
     ],
     "primaryKey": "id",
-    "custom_checks": [{"id": "X1", "name": "row-condition", "severity": "warning",
-                       "params": {"then": {"column": "id", "op": "<", "value": 5}},
-                       "message": "شماره «{value}» بزرگ است.", "message_en": "{value} is large."}],
-}  # fmt: skip
-TEXT = 'id,day,kind\n0,1404/12/30,a\n1,2025-01-01,<b>x</b>\n7,,a\n1,,a\n'
+    "custom_checks": [
+        {
+            "id": "X1",
+            "name": "row-condition",
+            "severity": "warning",
+            "params": {"then": {"column": "id", "op": "<", "value": 5}},
+            "message": "شماره «{value}» بزرگ است.",
+            "message_en": "{value} is large.",
+        }
+    ],
+}
+TEXT = "id,day,kind\n0,1404/12/30,a\n1,2025-01-01,<b>x</b>\n7,,a\n1,,a\n"
 
 
 def report(block: int = 1 << 20) -> Report:
@@ -56,9 +74,21 @@ def test_no_sentence_without_a_code() -> None:
 
 def test_codes_of_the_document_are_there() -> None:
     """The families of codes that the engine promises exist."""
-    for family in ("source", "schema", "label", "row", "cell", "type", "value", "key", "count"):
+    for family in (
+        "source",
+        "schema",
+        "label",
+        "row",
+        "cell",
+        "type",
+        "value",
+        "key",
+        "count",
+    ):
         assert any(code.startswith(f"{family}-") for code in REGISTRY), family
-    assert {"number-ambiguous-separator", "date-no-such-day", "money-fraction"} <= set(REGISTRY)
+    assert {"number-ambiguous-separator", "date-no-such-day", "money-fraction"} <= set(
+        REGISTRY
+    )
 
 
 def test_message_says_where_what_and_how() -> None:
@@ -66,8 +96,12 @@ def test_message_says_where_what_and_how() -> None:
     found = {issue.code: issue for issue in report().issues}
     issue = found["value-minimum"]
 
-    assert "ردیف ۲، ستون «شناسه»: \u20680\u2069 از ۱ کمتر است." == report().message(issue, "fa")
-    assert 'Row 2, column "Id": \u20680\u2069 is less than 1.' == report().message(issue, "en")
+    assert "ردیف ۲، ستون «شناسه»: \u20680\u2069 از ۱ کمتر است." == report().message(
+        issue, "fa"
+    )
+    assert 'Row 2, column "Id": \u20680\u2069 is less than 1.' == report().message(
+        issue, "en"
+    )
     assert "A2" == report().explainer.address(issue)
 
 
@@ -76,7 +110,9 @@ def test_rule_brings_its_own_sentence() -> None:
     found = report()
     issue = next(issue for issue in found.issues if issue.rule == "X1")
 
-    assert "شماره «\u20687\u2069» بزرگ است." in found.message(issue, "fa").replace("۷", "\u20687\u2069")
+    assert "شماره «\u20687\u2069» بزرگ است." in found.message(issue, "fa").replace(
+        "۷", "\u20687\u2069"
+    )
     assert "warning" == issue.severity
 
 
@@ -88,7 +124,8 @@ def test_severities_stand_apart() -> None:
     assert ["rule:X1"] == [notice["code"] for notice in found["shahrdad"]["notices"]]
     assert found["shahrdad"]["counts"]["errors"] == len(found["tasks"][0]["errors"])
     assert [("X1", "violated", 1)] == [
-        (rule["id"], rule["outcome"], rule["count"]) for rule in found["shahrdad"]["rules"]
+        (rule["id"], rule["outcome"], rule["count"])
+        for rule in found["shahrdad"]["rules"]
     ]
 
 
@@ -121,7 +158,9 @@ class Page(HTMLParser):
             self.html = dict(attrs)
         if tag in ("script", "link", "img", "iframe", "object", "b"):
             self.refused.append(tag)
-        self.refused += [n for n, _ in attrs if n.startswith("on") or n in ("style", "src", "href")]
+        self.refused += [
+            n for n, _ in attrs if n.startswith("on") or n in ("style", "src", "href")
+        ]
 
 
 @pytest.mark.parametrize(("language", "direction"), [("fa", "rtl"), ("en", "ltr")])
@@ -162,12 +201,14 @@ def test_report_is_json_with_sorted_keys() -> None:
     """The report is JSON; a program that sorts keys gets the same text."""
     text = report().to_json(stored=True)
 
-    assert text == json.dumps(json.loads(text), ensure_ascii=False, sort_keys=True, indent=1)
+    assert text == json.dumps(
+        json.loads(text), ensure_ascii=False, sort_keys=True, indent=1
+    )
 
 
 def test_values_are_shown_as_people_read_them() -> None:
     """Persian digits and Jalali dates, English digits and ISO dates."""
-    from datetime import date  # noqa: PLC0415
+    from datetime import date
 
     assert ("۱٬۲۳۴", "1,234") == (shown(1234, "fa"), shown(1234, "en"))
     assert ("۱۴۰۴/۰۶/۳۱", "2025-09-22") == (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from shahrdad.validators.tokenize import (
     Dialect,
     RowTooLongError,
@@ -21,7 +22,9 @@ SUITES = SHARED / "data" / "csv-suites"
 BLOCKS = [16, 20, 33, 64, 100, 1000, 1 << 20]
 
 
-def flat(data: bytes, width: int, **options: Any) -> list[tuple[int, list[str | None], Any]]:
+def flat(
+    data: bytes, width: int, **options: Any
+) -> list[tuple[int, list[str | None], Any]]:
     """Return number, cells and ragged cells of every record below the header."""
     found = []
     dialect = options.pop("dialect", Dialect())
@@ -53,12 +56,25 @@ def test_ragged_rows_straddling_blocks(block: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a,b\n", "a,b", "", "a,b\n1,2", "a,b\r1,2\r3,4", "a,b\r\n1,2\n3,4\r5,6",
-     "a,b\n1,\x00\n", "a,b\n1,\u2028\n", 'a,b\n1,"x""y"\n', 'a,b\n1,x"y\n', 'a,b\n1,"x"y\n',
-     'a,b\n"1\n\n2",3\n', "a,b\n,\n", 'a,b\n"","" \n'],
-)  # fmt: skip
+    [
+        "a,b\n",
+        "a,b",
+        "",
+        "a,b\n1,2",
+        "a,b\r1,2\r3,4",
+        "a,b\r\n1,2\n3,4\r5,6",
+        "a,b\n1,\x00\n",
+        "a,b\n1,\u2028\n",
+        'a,b\n1,"x""y"\n',
+        'a,b\n1,x"y\n',
+        'a,b\n1,"x"y\n',
+        'a,b\n"1\n\n2",3\n',
+        "a,b\n,\n",
+        'a,b\n"","" \n',
+    ],
+)
 def test_endings_quotes_and_controls(text: str) -> None:
-    """Line ends, quotes, NUL and U+2028 as in Python; none of these has a blank line."""
+    """Line ends, quotes, NUL and U+2028 as in Python."""
     data = text.encode()
 
     assert flat(data, 2, exact=True) == flat(data, 2)
@@ -71,7 +87,9 @@ def test_ragged_rows_keep_the_full_dialect(delimiter: str, quote: str | None) ->
     dialect = Dialect(delimiter, quote)
     mark = quote or ""
     data = delimiter.join(["a", "b"]) + "\n"
-    data += delimiter.join(["1", f"{mark}x{delimiter if quote else ''}y{mark}", "3"]) + "\n"
+    data += (
+        delimiter.join(["1", f"{mark}x{delimiter if quote else ''}y{mark}", "3"]) + "\n"
+    )
 
     assert flat(data.encode(), 2, dialect=dialect) == flat(
         data.encode(), 2, dialect=dialect, exact=True
@@ -104,7 +122,8 @@ def test_quoted_cell_with_many_line_breaks_is_one_record() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    text=st.text(alphabet='a1,;"\n\r \u06cc', max_size=40), block=st.sampled_from([16, 17, 64])
+    text=st.text(alphabet='a1,;"\n\r \u06cc', max_size=40),
+    block=st.sampled_from([16, 17, 64]),
 )
 def test_any_text_is_cut_as_by_python(text: str, block: int) -> None:
     """Arrow and `csv.reader` agree on every text without a blank line."""

@@ -1,6 +1,7 @@
 """Validation in a process of its own: same report, bounded, cancelled, nothing left."""
 
 import os
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -8,15 +9,22 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from shahrdad.validators import Cancelled, CancelToken, Context, Options, validate
 from shahrdad.validators.worker import WorkerLimits, validate_isolated
 
 SCHEMA: dict[str, Any] = {
     "fields": [{"name": "id", "type": "integer"}, {"name": "v", "type": "string"}],
     "primaryKey": "id",
-    "custom_checks": [{"id": "R", "name": "row-condition", "message_en": "{value} is not it.",
-                       "params": {"then": {"column": "v", "op": "=", "value": "@city_code"}}}],
-}  # fmt: skip
+    "custom_checks": [
+        {
+            "id": "R",
+            "name": "row-condition",
+            "message_en": "{value} is not it.",
+            "params": {"then": {"column": "v", "op": "=", "value": "@city_code"}},
+        }
+    ],
+}
 BAD = "id,v\n1,1346\nx,۱\n1,1346\n".encode()
 APART = Options(isolate=True, delimiter=",")
 HERE = Options(delimiter=",")
@@ -75,8 +83,14 @@ def test_rows_reach_the_sink_of_the_parent(tmp_path: Path) -> None:
     good, bad = Rows(), Rows()
     told: list[Any] = []
 
-    validate(b"id,v\n1,a\n2,b\n", schema=SCHEMA, sink=good, options=APART, on_progress=told.append,
-             parquet=tmp_path / "t.parquet")  # fmt: skip
+    validate(
+        b"id,v\n1,a\n2,b\n",
+        schema=SCHEMA,
+        sink=good,
+        options=APART,
+        on_progress=told.append,
+        parquet=tmp_path / "t.parquet",
+    )
     validate(BAD, schema=SCHEMA, sink=bad, options=APART)
 
     assert (2, ["commit"]) == (good.rows, good.ends)
@@ -98,7 +112,9 @@ def test_limit_is_named(large: Path, limits: WorkerLimits, said: str) -> None:
     """A worker that meets its limit gives a report that names it."""
     report = limited(large, limits)
 
-    assert [("engine-limit", said)] == [(i.code, i.values["value"]) for i in report.issues]
+    assert [("engine-limit", said)] == [
+        (i.code, i.values["value"]) for i in report.issues
+    ]
     assert not report.valid
 
 
@@ -122,17 +138,15 @@ def test_misuse_is_raised_from_the_worker() -> None:
 
 def test_no_secret_reaches_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker's environment is its own."""
-    from shahrdad.validators import worker  # noqa: PLC0415
-
     seen: dict[str, Any] = {}
-    real = worker.subprocess.Popen
+    real = subprocess.Popen
 
     def spy(*arguments: Any, **more: Any) -> Any:
         seen.update(more)
         return real(*arguments, **more)
 
     monkeypatch.setenv("SHAHRDAD_SECRET", "x")
-    monkeypatch.setattr(worker.subprocess, "Popen", spy)
+    monkeypatch.setattr(subprocess, "Popen", spy)
     validate(b"id,v\n1,a\n", schema=SCHEMA, options=APART)
 
     assert "SHAHRDAD_SECRET" not in seen["env"]

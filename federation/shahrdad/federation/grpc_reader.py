@@ -45,6 +45,7 @@ Sized = TypeVar("Sized", bound=protobuf.Message)
 
 
 UNARY_METHODS = ("GetNode", "ListHeads", "GetConsistencyProof", "GetReceipt")
+REFUSED_SECONDS = 1.5  # gRPC tries again after about one: a node may be starting
 RETRIES = {
     "methodConfig": [
         {
@@ -238,17 +239,35 @@ class GrpcReader:
         """Wait for the first connection, at most `CONNECT_SECONDS_MAX`.
 
         Without this a dead address costs the deadline of the call, 60 s for a poll.
+        One that refuses is tried once more, since a node may be starting.
         """
         if self._connected:
             return
-        ready = grpc.channel_ready_future(self.channel)
-        try:
-            ready.result(timeout=CONNECT_SECONDS_MAX)
-        except grpc.FutureTimeoutError as error:
-            ready.cancel()
+        changed = threading.Condition()
+        seen: list[grpc.ChannelConnectivity] = []
+
+        def tell(state: grpc.ChannelConnectivity) -> None:
+            with changed:
+                seen.append(state)
+                changed.notify_all()
+
+        def refused() -> bool:
+            return grpc.ChannelConnectivity.TRANSIENT_FAILURE in seen
+
+        def ready() -> bool:
+            return bool(seen) and seen[-1] is grpc.ChannelConnectivity.READY
+
+        self.channel.subscribe(tell, try_to_connect=True)
+        with changed:
+            changed.wait_for(lambda: refused() or ready(), CONNECT_SECONDS_MAX)
+            if refused():
+                changed.wait_for(ready, REFUSED_SECONDS)
+            connected = ready()
+        self.channel.unsubscribe(tell)
+        if not connected:
             raise UnavailableError(
                 Reason.PEER_UNREACHABLE, peer=self.name, detail="no connection"
-            ) from error
+            )
         self._connected = True
 
 

@@ -13,7 +13,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from shahrdad.datasets.errors import (
@@ -44,6 +44,7 @@ BACKOFF_SECONDS = 60
 BACKOFF_SECONDS_MAX = 86_400
 JITTER_SECONDS = 30
 ENTRIES_AT_ONCE = 1_024  # read for the report
+MEMBER_PEERS = 3  # asked for the member log before a round; others bring it too
 PAGES_MAX = 1_000  # of one peer in one turn: two million heads
 
 
@@ -98,6 +99,8 @@ class Syncer:
         self._chance = chance or random.Random()  # noqa: S311 - only spreads load
         self._reporting = threading.Lock()
         self._open: set[LogReader] = set()
+        self._listing = 0  # grows when everything must be listed again
+        self._listed: dict[str, int] = {}  # peer → the listing it was asked for last
 
     def round(
         self,
@@ -126,6 +129,8 @@ class Syncer:
                 turn.report.skipped_until = state.next_try
             else:
                 due.append((peer, turn))
+        if self._member_origin and due:
+            self._ask_members(due)
         if len(due) == 1:
             self._guarded(*due[0], wait_seconds, full)
         elif due:
@@ -178,6 +183,16 @@ class Syncer:
                     reader.close()  # it ends the poll that waits there
                 thread.join(timeout=0.1)
 
+    def list_again(self) -> None:
+        """Let every peer list all its heads at its next turn.
+
+        A head that was passed over is not listed twice: so when a city was admitted, or
+        a log may go on, what peers listed before must be looked at again.
+        """
+        self._listing += 1
+        for peer in self._store.peers():
+            self._store.put_peer(replace(peer, cursor=""))
+
     def _follow_share(
         self,
         peers: Sequence[SyncPeer],
@@ -207,6 +222,26 @@ class Syncer:
             if not asked or not wait:
                 stop.wait(1)
 
+    def _ask_members(self, due: Sequence[tuple[SyncPeer, _Turn]]) -> None:
+        """Bring the member log up to date before any city's log is read.
+
+        Else a head that a suspended city's key signed could be taken from one peer
+        while another brings the suspension.
+        """
+        for peer, turn in self._chance.sample(due, min(len(due), MEMBER_PEERS)):
+            try:
+                reader = peer.connect()
+                try:
+                    page = reader.list_heads("", 0, [self._member_origin])
+                    for head in page.heads:
+                        if head.origin == self._member_origin:
+                            self._handle(reader, head, turn)
+                    self._fetch_missing(reader, (), turn)
+                finally:
+                    reader.close()
+            except ShahrdadError:
+                continue  # its own turn comes, and says so
+
     def _guarded(
         self,
         peer: SyncPeer,
@@ -217,6 +252,8 @@ class Syncer:
     ) -> None:
         """Give a peer its turn; whatever it does costs that peer alone."""
         state = self._store.peer(peer.name)
+        listing = self._listing
+        full = full or self._listed.get(peer.name, 0) != listing
         cursor = "" if full else state.cursor
         try:
             reader = peer.connect()
@@ -237,6 +274,7 @@ class Syncer:
             self._store.put_peer(self._failed(state))
         else:
             turn.report.answered = True
+            self._listed[peer.name] = listing
             self._store.put_peer(PeerState(peer.name, cursor, 0, None, self._now()))
 
     def _ask(

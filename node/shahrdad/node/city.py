@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from shahrdad.federation.keyring import KeyRing
     from shahrdad.federation.log_store import LogState, LogStore, PeerState
     from shahrdad.federation.log_writer import LogWriter, Recovery
-    from shahrdad.federation.verify.entry import DeleteReason
+    from shahrdad.federation.new_entry import NewEntry
+    from shahrdad.federation.verify.entry import DeleteReason, RedactReason
     from shahrdad.federation.witness import Witness
+    from shahrdad.node.accounts.keys import AccountKey
+    from shahrdad.node.drafts import Kind as DraftKind
     from shahrdad.node.store.contract import ObjectStore
 
 KEY_NAME = "signing.key"  # the Ed25519 seed: whoever reads it signs as the city
@@ -120,6 +123,13 @@ class Node:
 
         return open_witness(self)
 
+    @cached_property
+    def account_key(self) -> "AccountKey":
+        """The key that tokens, sessions and second factors are kept under."""
+        from shahrdad.node.accounts.keys import load_key
+
+        return load_key(self.config.data)
+
     @property
     def vkey(self) -> str | None:
         """The public key of the city's own log, or None before `shahrdad init`."""
@@ -172,7 +182,9 @@ class Node:
         body = self.catalog.body(version.digest)
         return Newest(version, body, dataset.state == "live")
 
-    def start_signing(self, *, offline: bool = False) -> "Recovery":
+    def start_signing(
+        self, *, offline: bool = False, confirmed: bool = False
+    ) -> "Recovery":
         """Compare with store and peers, and finish what a kill left unsigned.
 
         Call it while holding `database.exclusive("publish")`.
@@ -181,7 +193,7 @@ class Node:
             offline: The operator's word that no peer can be asked.
 
         Raises:
-            UnavailableError: NOT_READY: this node may not sign now, and why.
+            UnavailableError: SIGNING_WAITS: this node may not sign now, and why.
             RequestError: KEY_NOT_FOUND, SIGNING_KEY.
         """
         from shahrdad.federation.log_writer import State
@@ -189,25 +201,78 @@ class Node:
 
         recovery = start_writer(self, offline=offline)
         if recovery.state is not State.READY:
-            raise UnavailableError(Reason.NOT_READY, state=recovery.state.value)
+            raise UnavailableError(Reason.SIGNING_WAITS, state=recovery.state.value)
         return recovery
 
     def append_put(self, key: str, body: bytes) -> int:
-        """Publish a record under a key, and return the index of its entry."""
+        """Publish a record under a key, and return the index of its entry.
+
+        Raises:
+            RequestError: APPROVAL_NEEDED: four eyes are asked for, and saw it not.
+        """
         from shahrdad.federation.log_writer import PutEntry
 
         digest = Digest.of(body)
+        self._check_approved("publish", key, digest)
         head = self.writer.publish([PutEntry(key, digest)], {digest: body})
         return _index(head.indexes)
 
     def append_delete(
         self, key: str, reason: "DeleteReason", by: str | None = None
     ) -> int:
-        """Publish a tombstone for a key, and return the index of its entry."""
+        """Publish a tombstone for a key, and return the index of its entry.
+
+        Raises:
+            RequestError: APPROVAL_NEEDED.
+        """
         from shahrdad.federation.log_writer import DeleteEntry
 
+        self._check_approved("withdraw", key)
         head = self.writer.publish([DeleteEntry(key, reason, by)], {})
         return _index(head.indexes)
+
+    def append_redact(
+        self, key: str, digest: Digest, reason: "RedactReason", *, newest: bool
+    ) -> int:
+        """Remove a record from every mirror, and return the index of the entry.
+
+        Args:
+            key: The key that the record was put under.
+            digest: Of the record.
+            reason: Why.
+            newest: It is what its key shows: the key is withdrawn with it.
+
+        Raises:
+            RequestError: APPROVAL_NEEDED: always two persons, whatever `approval` says.
+        """
+        from shahrdad.federation.log_writer import DeleteEntry, RedactEntry
+        from shahrdad.node import drafts
+
+        slug = key.removeprefix("ds/")
+        if not drafts.is_approved(self.database.connect(), "redact", slug):
+            raise RequestError(Reason.APPROVAL_NEEDED)
+        cause: DeleteReason = "error" if reason == "error" else "legal"
+        new: list[NewEntry] = [RedactEntry(digest, reason)]
+        if newest:
+            new.append(DeleteEntry(key, cause))
+        head = self.writer.publish(new, {})
+        return _index(head.indexes[:1])
+
+    def _check_approved(
+        self, kind: "DraftKind", key: str, digest: Digest | None = None
+    ) -> None:
+        """Let nothing into the log that four eyes did not see, whichever door it took.
+
+        Raises:
+            RequestError: APPROVAL_NEEDED.
+        """
+        from shahrdad.node import drafts
+
+        if self.config.publish.approval == "single" or not key.startswith("ds/"):
+            return
+        slug = key.removeprefix("ds/")
+        if not drafts.is_approved(self.database.connect(), kind, slug, digest):
+            raise RequestError(Reason.APPROVAL_NEEDED)
 
     def own_log(self) -> "LogState | None":
         """Return the city's own log, or None before its first entry."""
@@ -243,20 +308,22 @@ def _index(indexes: "tuple[int | None, ...]") -> int:
 
 @contextmanager
 def open_node(
-    path: Path | None, *, signing: bool = False, offline: bool = False
+    path: Path | None, *, signing: bool | None = False, offline: bool = False
 ) -> Iterator[Node]:
     """Open the node that a command works with, and close it afterwards.
 
     Args:
         path: The configuration, or None for the usual places.
-        signing: The command will publish.
+        signing: The command will publish; None: it will where one approval is enough.
         offline: The operator's word that no peer can be asked.
 
     Raises:
         RequestError: CONFIG_NOT_FOUND and other faults of the configuration.
-        UnavailableError: NOT_READY.
+        UnavailableError: SIGNING_WAITS.
     """
     with Node(load(path)) as node:
+        if signing is None:
+            signing = node.config.publish.approval == "single"
         if signing:
             with node.database.exclusive("publish"):
                 node.start_signing(offline=offline)

@@ -23,8 +23,10 @@ MMAP_BYTES = 256 * 1024**2
 def migrations() -> tuple[str, ...]:
     """Return every portion's SQL in the order it was released; only append here."""
     from shahrdad.federation import log_store
-    from shahrdad.node import catalog_schema, submissions
-    from shahrdad.node.bridge import ledger
+    from shahrdad.node import catalog_schema, drafts_schema, submissions
+    from shahrdad.node.accounts import schema as accounts_schema
+    from shahrdad.node.bridge import schema
+    from shahrdad.node.executor import task_store
     from shahrdad.node.store import collection, scrub
 
     return (
@@ -33,7 +35,10 @@ def migrations() -> tuple[str, ...]:
         *submissions.MIGRATIONS,
         *collection.MIGRATIONS,
         *scrub.MIGRATIONS,
-        *ledger.MIGRATIONS,
+        *schema.MIGRATIONS,
+        *accounts_schema.MIGRATIONS,
+        *drafts_schema.MIGRATIONS,
+        *task_store.MIGRATIONS,
     )
 
 

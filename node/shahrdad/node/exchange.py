@@ -37,6 +37,7 @@ class Exchange:
         self._lock = threading.Lock()
         self._heads: set[str] = set()
         self._bodies: set[str] = set()
+        self._judged = False  # whether member entries were applied, or refused
         percent = node.config.federation.withdrawn_percent_max
         self.ingest = Ingest(
             node.logs,
@@ -62,12 +63,17 @@ class Exchange:
         Raises:
             UnavailableError: of the object store; call it again.
         """
+        changed = False
         if self.members is not None:
-            self.members.refresh()
-            self.members.set_statuses()
+            self._follow_members(self.members.forum)
+            changed = bool(self.members.set_statuses())
         with self._lock:
+            changed = changed or self._judged
+            self._judged = False
             heads, bodies = self._heads, self._bodies
             self._heads, self._bodies = set(), set()
+        if changed:
+            self.syncer.list_again()
         mirror = StaticMirror(self.node.store)
         for origin in sorted(heads | bodies):
             # The list of heads is read and written by whoever publishes, too.
@@ -109,5 +115,10 @@ class Exchange:
         self._follow_members(origin)
 
     def _follow_members(self, origin: str) -> None:
-        if self.members is not None and origin == self.members.forum:
-            self.members.refresh()
+        if (
+            self.members is not None
+            and origin == self.members.forum
+            and self.members.refresh()
+        ):
+            with self._lock:
+                self._judged = True

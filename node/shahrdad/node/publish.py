@@ -235,7 +235,18 @@ def _commit(
     node.projection.follow()
     provenance = {"approval": node.config.publish.approval}
     ready = prepare(node, handed, original, spool, report, tell, provenance)
-    facts = report.to_dict()
+    return sign(node, handed, original, ready, report.to_dict(), tell)
+
+
+def sign(
+    node: "Node",
+    handed: Handed,
+    original: Attachment,
+    ready: "Prepared",
+    facts: dict[str, Any],
+    tell: OnProgress,
+) -> Outcome:
+    """Append the entry of a prepared version, unless nothing changed; under the lock."""
     if ready.unchanged and ready.before is not None:
         return Outcome(
             state="unchanged",
@@ -296,13 +307,35 @@ def prepare(
     tell("table", 0, None)
     written = _write_table(node, handed, ref, spool, before, area)
     stored = store_report(node, ref, report, area)
+    return prepare_written(
+        node, handed, original, written, stored, report.to_dict(), before, provenance, area
+    )
+
+
+def prepare_written(
+    node: "Node",
+    handed: Handed,
+    original: Attachment,
+    written: "WrittenTable",
+    stored: Attachment,
+    facts: Mapping[str, Any],
+    before: "Newest | None",
+    provenance: Mapping[str, Any],
+    area: Area = Area.OBJECT,
+) -> Prepared:
+    """Make the record of a table and a report that are in the store already.
+
+    Raises:
+        DataError: TOO_LARGE: the record.
+    """
+    ref = f"{node.config.node.city}/{handed.slug}"
     change = _change(node, before, written, area)
     body = _record(
         node,
         handed,
         [stored, original],
         written,
-        report.to_dict(),
+        facts,
         before,
         {**provenance, **({} if change is None else {"change": dict(change)})},
         now(),
@@ -548,7 +581,7 @@ def withdraw(
         The index of the entry.
 
     Raises:
-        RequestError: DATASET_UNKNOWN, NOT_OUR_DATASET.
+        RequestError: DATASET_UNKNOWN, NOT_OUR_DATASET, APPROVAL_NEEDED.
         ConflictError: ALREADY_WITHDRAWN.
     """
     city, slash, slug = ref.replace("--", "/", 1).rpartition("/")

@@ -6,6 +6,7 @@ pinned by their digests, so that the same inputs give the same report years late
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,6 +19,7 @@ from shahrdad.node.store.contract import Area
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
+    from shahrdad.node.store.contract import ObjectStore
     from shahrdad.validators import Ref
 
 
@@ -74,9 +76,6 @@ class References:
 
     def _copy(self, ref: str, digest: Digest, version: int) -> "Ref | None":
         """Write a published table to a local file, verified against its record."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         from shahrdad.validators import Ref
 
         body = self._node.catalog.body(digest)
@@ -84,15 +83,23 @@ class References:
         if not parts:
             return None
         path = self._folder / f"{digest.hex}.parquet"
-        writer: pq.ParquetWriter | None = None
-        for part in parts:
-            with self._node.store.open(Area.OBJECT, part) as source:
-                table = pq.ParquetFile(pa.BufferReader(source.read())).read()
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table)
-        if writer is not None:
-            writer.close()
+        copy_table(self._node.store, parts, path)
         return Ref(path, release=f"{ref}@{version}")
+
+
+def copy_table(store: "ObjectStore", parts: Sequence[Digest], path: Path) -> None:
+    """Write a published table to a local file; its parts are verified by their names."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer: pq.ParquetWriter | None = None
+    for part in parts:
+        with store.open(Area.OBJECT, part) as source:
+            table = pq.ParquetFile(pa.BufferReader(source.read())).read()
+        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
 
 
 def families_of(family: str) -> set[str]:

@@ -115,7 +115,9 @@ def run_round(
     chosen = known_peers(node, names)
     with node.database.exclusive("round"):
         exchange = Exchange(node, unbraked)
-        report = exchange.syncer.round(sync_peers(node, chosen), force=force)
+        report = exchange.syncer.round(
+            sync_peers(node, chosen), full=bool(unbraked), force=force
+        )
         exchange.settle()
         if report.own_ahead:
             heal(node)

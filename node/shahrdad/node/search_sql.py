@@ -11,7 +11,9 @@ ORDER_SQL: dict[Order, str] = {
 
 def conditions(filters: Filters) -> tuple[str, list[str | int]]:
     """Return the condition on `dataset d` that filters stand for, and its values."""
-    found, values = ["d.state = ?"], [filters.state]
+    # The sign keeps SQLite from choosing an index on state, which nearly all share:
+    # it would sort all datasets instead of walking the order's own index.
+    found, values = ["+d.state = ?"], [filters.state]
     more: list[str | int] = [*values]
     for facet in FACETS:
         chosen = filters.chosen(facet)

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Literal
 
 from shahrdad.datasets import standards
-from shahrdad.datasets.codelists import city as listed_city
 from shahrdad.node.search_fts5 import interrupted_after
 from shahrdad.validators.normalise.search_key import folded_words
 
@@ -59,7 +58,11 @@ def _candidates(
 ) -> Iterator[Suggestion]:
     """Yield what fits, the best kind first."""
     half = max(1, limit // 2)
-    known = [one for one in _cities(connection) if _fits(one, typed)]
+    known = [
+        one
+        for one in _cities()
+        if _fits(one, typed) and _has_live(connection, one.name)
+    ]
     known += [one for one in _families() if _fits(one, typed)]
     yield from known[:half]
     yield from _titles(connection, typed, limit)
@@ -69,7 +72,7 @@ def _candidates(
 
 def _fits(one: Suggestion, typed: list[str]) -> bool:
     """Tell whether a name has the typed words, the last one as a beginning."""
-    words = {*folded_words(one.fa), *folded_words(one.en)}
+    words = _words_of(one)
     whole = all(word in words for word in typed[:-1])
     return whole and any(word.startswith(typed[-1]) for word in words)
 
@@ -92,15 +95,25 @@ def _titles(
     return found
 
 
-def _cities(connection: sqlite3.Connection) -> list[Suggestion]:
-    """Return the cities that publish or are mirrored here."""
-    rows = connection.execute("SELECT DISTINCT city FROM dataset WHERE state='live'")
-    found = []
-    for (slug,) in rows:
-        city = listed_city(slug)
-        if city is not None:
-            found.append(Suggestion("city", city.name_fa, city.name_en, slug))
-    return sorted(found, key=lambda one: one.name)
+@lru_cache(maxsize=4096)
+def _words_of(one: Suggestion) -> frozenset[str]:
+    return frozenset((*folded_words(one.fa), *folded_words(one.en)))
+
+
+def _has_live(connection: sqlite3.Connection, city: str) -> bool:
+    """Tell whether a city publishes or is mirrored here."""
+    row = connection.execute(
+        "SELECT 1 FROM dataset WHERE state='live' AND city=? LIMIT 1", (city,)
+    )
+    return row.fetchone() is not None
+
+
+@lru_cache(maxsize=1)
+def _cities() -> tuple[Suggestion, ...]:
+    return tuple(
+        Suggestion("city", city.name_fa, city.name_en, city.slug)
+        for city in sorted(standards.cities(), key=lambda city: city.slug)
+    )
 
 
 @lru_cache(maxsize=1)

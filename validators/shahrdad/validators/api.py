@@ -1,7 +1,8 @@
 """The front door: a file and a schema in; typed batches and a report out.
 
-`validate` never raises for what the data holds. It raises `Cancelled` when asked to stop,
-`OSError` when files of ours cannot be written, and `ValueError` when it is misused.
+`validate` never raises for what the data holds. It raises `Cancelled` when asked to
+stop, `OSError` when files of ours cannot be written, and `ValueError` when it is
+misused.
 """
 
 import json
@@ -78,13 +79,13 @@ def validate(
     """
     options = options or Options()
     if options.mode == "compat":
-        from shahrdad.validators.compat import validate_source  # noqa: PLC0415
+        from shahrdad.validators.compat import validate_source
 
         return validate_source(source, schema, options)
     if options.isolate:
-        from shahrdad.validators.worker import validate_isolated  # noqa: PLC0415
+        from shahrdad.validators.worker import validate_isolated
 
-        return validate_isolated(
+        isolated: Report = validate_isolated(
             source,
             schema,
             profile,
@@ -96,6 +97,7 @@ def validate(
             cancel,
             options,
         )
+        return isolated
     started = time.perf_counter()
     sinks = Sinks(sink, None if parquet is None else ParquetSink(parquet))
     ticker = Ticker(on_progress, cancel)
@@ -138,7 +140,7 @@ def resolve(schema: Schema) -> Resolved:
     Raises:
         ValueError: No family and no file has this name, or the file holds no object.
     """
-    from shahrdad.datasets import standards  # noqa: PLC0415
+    from shahrdad.datasets import standards
 
     if isinstance(schema, str) and schema in standards.families():
         return _of_standard(standards.load(schema))
@@ -167,7 +169,7 @@ def resolve(schema: Schema) -> Resolved:
 
 
 def _of_standard(standard: Standard) -> Resolved:
-    from shahrdad.datasets import standards  # noqa: PLC0415
+    from shahrdad.datasets import standards
 
     plan = Plan.of(standard.schema)
     common = tuple(
@@ -188,7 +190,7 @@ def _of_standard(standard: Standard) -> Resolved:
 
 
 def _fault(error: ShahrdadError) -> Any:
-    from shahrdad.validators.plan import Fault  # noqa: PLC0415
+    from shahrdad.validators.plan import Fault
 
     return Fault("schema-invalid", str(error))
 
@@ -240,7 +242,7 @@ def _validate_strict(
     options: Options,
 ) -> Report:
     """Open, judge, report; see `validate`."""
-    from shahrdad.validators.opening import Opening, schema_faults  # noqa: PLC0415
+    from shahrdad.validators.opening import Opening, schema_faults
 
     plan = resolved.plan
     report = Report(
@@ -259,7 +261,9 @@ def _validate_strict(
     if faults:
         return report
     opening = Opening(source, resolved, profile, options)
-    report.marked = lambda found, path, language: _write_marked(found, source, path, language)
+    report.marked = lambda found, path, language: _write_marked(
+        found, source, path, language
+    )
     try:
         table, normalise = opening.open()
     except (DataError, RequestError) as error:
@@ -271,7 +275,7 @@ def _validate_strict(
 def _write_marked(
     report: Report, source: str | Path | bytes, path: Path, language: Language
 ) -> None:
-    from shahrdad.validators.marked import write_marked  # noqa: PLC0415
+    from shahrdad.validators.marked import write_marked
 
     write_marked(report, source, path, language)
 
@@ -284,7 +288,7 @@ def _listed_max(options: Options) -> int | None:
 
 def _opening_issue(error: ShahrdadError) -> Issue:
     """Return the finding of a source that could not be opened."""
-    from shahrdad.validators.opening import code_of  # noqa: PLC0415
+    from shahrdad.validators.opening import code_of
 
     values = {"value": error.text("en"), "value_fa": error.text("fa")}
     return Issue(code_of(error), "error", values={**error.values, **values})

@@ -1,7 +1,8 @@
 """What was found, kept in Arrow arrays: counted exactly, sentences made only when read.
 
-A finding about cells is a chunk of rows; a million of them costs a few arrays. The order
-of a report is that of the rows; in a row that of the fields, then that of finding.
+A finding about cells is a chunk of rows; a million of them costs a few arrays. The
+order of a report is that of the rows; in a row that of the fields, then that of
+finding.
 
 >>> import numpy as np, pyarrow as pa
 >>> found = Findings(["city_code", "year"])
@@ -20,7 +21,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from shahrdad.validators.codes import REGISTRY, RULE, RULE_TYPE, Severity
+from shahrdad.validators.codes import (
+    REGISTRY,
+    ROW_TYPES,
+    RULE,
+    RULE_TYPE,
+    Severity,
+)
 
 FINDINGS_KEPT_MAX = 5_000_000  # cells kept with their texts; more are only counted
 NOWHERE = -1  # field number of a finding that belongs to no column
@@ -62,8 +69,9 @@ class Issue:
 
     @property
     def type(self) -> str:
-        """The error type of frictionless."""
-        return RULE_TYPE if self.rule is not None else REGISTRY[self.code].type
+        """The error type of frictionless; one of the table where no row is named."""
+        type_ = RULE_TYPE if self.rule is not None else REGISTRY[self.code].type
+        return "table-error" if self.row is None and type_ in ROW_TYPES else type_
 
 
 @dataclass(slots=True)
@@ -117,7 +125,7 @@ class Findings:
         return int(self._bad_rows.sum())
 
     def mask(self, rows: Rows, field_index: int) -> None:
-        """Note cells that hold personal data: no finding about them shows their text."""
+        """Note cells that hold personal data: no finding shows their text."""
         self._masked.setdefault(field_index, set()).update(rows.tolist())
 
     def is_masked(self, row: int, name: str) -> bool:
@@ -258,7 +266,7 @@ class Findings:
         )
 
     def table(self) -> pa.Table:
-        """Return the findings about rows: `row`, `field`, `code`, `severity`, `cell`."""
+        """Return the findings about rows as a table, without sentences."""
         chunks = [
             c
             for c in self._chunks
@@ -289,7 +297,6 @@ class Findings:
         ]
         return pa.table(dict(zip(columns, arrays, strict=True))).unify_dictionaries()
 
-
     def _shown(self, chunk: _Chunk, cells: pa.StringArray) -> pa.StringArray:
         rows = self._masked.get(chunk.field)
         if not rows or chunk.cells is None:
@@ -298,7 +305,9 @@ class Findings:
         if not hidden.any():
             return cells
         texts = zip(cells.to_pylist(), hidden.tolist(), strict=True)
-        return pa.array([text and masked(text) if hide else text for text, hide in texts])
+        return pa.array(
+            [text and masked(text) if hide else text for text, hide in texts]
+        )
 
 
 def masked(text: str) -> str:

@@ -1,7 +1,7 @@
 """The registry of what a report can say: stable codes, never renamed, never reused.
 
-A code says what kind of thing is wrong. Its sentences, what is wrong and how to mend it,
-stand in `messages/{fa,en}.toml`; a rule of a standard brings its own (`rule:ID`).
+A code says what kind of thing is wrong. Its sentences, what is wrong and how to mend
+it, stand in `messages/{fa,en}.toml`; a rule of a standard brings its own (`rule:ID`).
 
 >>> REGISTRY["type-integer"].severity, REGISTRY["type-integer"].type
 ('error', 'type-error')
@@ -47,21 +47,28 @@ class Sentence:
     fix: str
 
 
-_SOURCE = "unreadable empty format encrypted inflates too-large encoding decode sheet header dialect"
+_SOURCE = (
+    "unreadable empty format encrypted inflates too-large encoding decode sheet header"
+    " dialect"
+)
 _NUMBERS = (
     "ambiguous-separator bad-grouping mixed-separators scientific-notation double-sign"
     " not-a-number too-long percent-sign unit-word float-precision"
 )
 _DATES = (
     "jalali-in-gregorian-column gregorian-in-jalali-column two-digit-year day-first"
-    " excel-serial no-such-day not-a-date date-time year-out-of-range excel-date-mangled"
+    " excel-serial no-such-day not-a-date date-time year-out-of-range"
+    " excel-date-mangled"
     " weekday-mismatch"
 )
 _TYPES = (
     "integer number boolean date datetime time year yearmonth duration string list json"
     " geopoint"
 )
-_VALUES = "required enum category minimum maximum min-length max-length pattern jsonschema too-long"
+_VALUES = (
+    "required enum category minimum maximum min-length max-length pattern jsonschema"
+    " too-long"
+)
 _WARNINGS = {
     "source-stray-cells",
     "source-hidden",
@@ -92,7 +99,7 @@ def _entries() -> dict[str, str]:
     }
     types |= {
         f"schema-{name}": "schema-error"
-        for name in "invalid pattern reference rule".split()
+        for name in ["invalid", "pattern", "reference", "rule"]
     }
     types |= {
         "label-missing": "missing-label",
@@ -136,10 +143,10 @@ def _entries() -> dict[str, str]:
         "count-bytes": "byte-count",
         "count-rows": "row-count",
         "count-fields": "field-count",
-        "engine-fallback": "error",
-        "engine-limit": "error",
-        "engine-error": "error",
-        "engine-cancelled": "error",
+        "engine-fallback": "table-error",
+        "engine-limit": "table-error",
+        "engine-error": "table-error",
+        "engine-cancelled": "table-error",
     }
     return types
 
@@ -156,6 +163,26 @@ REGISTRY: dict[str, Code] = {
 }
 RULE = "rule:"  # what the code of a rule begins with
 RULE_TYPE = "row-error"  # frictionless' type of the errors that rules raise
+CELL_TYPES = frozenset(
+    [
+        "cell-error",
+        "extra-cell",
+        "missing-cell",
+        "type-error",
+        "constraint-error",
+        "unique-error",
+    ]
+)
+ROW_TYPES = CELL_TYPES | {"blank-row", "primary-key", "foreign-key", RULE_TYPE}
+LABEL_TYPES = frozenset(
+    [
+        "missing-label",
+        "extra-label",
+        "blank-label",
+        "duplicate-label",
+        "incorrect-label",
+    ]
+)
 
 
 @cache
@@ -176,7 +203,10 @@ def sentence(code: str, language: Language) -> Sentence:
 
 
 __all__ = [
+    "CELL_TYPES",
+    "LABEL_TYPES",
     "REGISTRY",
+    "ROW_TYPES",
     "RULE",
     "RULE_TYPE",
     "Code",

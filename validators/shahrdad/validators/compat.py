@@ -61,6 +61,7 @@ class Route:
     reason: str | None = None
 
     def __str__(self) -> str:
+        """Return the route for people."""
         return self.name if self.reason is None else f"{self.name} ({self.reason})"
 
 
@@ -228,8 +229,8 @@ def validate(
         on_row: Makes the oracle run.
 
     Returns:
-        The report, equal to that of frictionless but for `seconds` and, in runs that the
-        limit stopped, `bytes` and hashes; and the route.
+        The report, equal to that of frictionless but for `seconds` and, in runs that
+        the limit stopped, `bytes` and hashes; and the route.
     """
     try:
         _eligible(resource, checklist, limit_rows, on_row)
@@ -241,7 +242,7 @@ def validate(
             checklist,
             limit_errors=limit_errors or 0,
             limit_rows=limit_rows,
-            on_row=on_row,
+            on_row=on_row,  # type: ignore[arg-type]
         )
         return report, Route("oracle", fallback.reason)
 
@@ -265,9 +266,11 @@ def _eligible(
         raise FallbackError("multipart")
     if resource.remote:
         raise FallbackError("remote")
-    if resource.path is None or resource.scheme not in ("file", "", None):
-        if not (resource.scheme == "buffer" and isinstance(resource.data, bytes)):
-            raise FallbackError("inline-data")
+    local = resource.path is not None and resource.scheme in ("file", "", None)
+    if not local and not (
+        resource.scheme == "buffer" and isinstance(resource.data, bytes)
+    ):
+        raise FallbackError("inline-data")
     if resource.format not in ("csv", "tsv"):
         raise FallbackError(f"format:{resource.format}")
     if resource.compression not in (None, "", "gz", "zip"):
@@ -285,7 +288,7 @@ class _Run:
         self.resource = resource
         self.checklist = checklist
         self.limit = limit
-        self.timer = helpers.Timer()
+        self.timer: Any = helpers.Timer()  # type: ignore[no-untyped-call]
         self.seed = secrets.randbits(63)
         self._exact = False
 
@@ -296,20 +299,16 @@ class _Run:
         try:
             resource.to_descriptor(validate=True)
         except FrictionlessException as exception:
-            return Report.from_validation_task(
-                resource, time=self.timer.time, errors=exception.to_errors()
-            )
+            return self._report(exception.to_errors())
         warnings = self._hash_warnings()
         own = self._without_self_references()
         try:
-            resource.open()
+            resource.open()  # type: ignore[no-untyped-call]
         except FrictionlessException as exception:
             resource.close()
             if own:
                 raise FallbackError("oracle-raises") from exception
-            return Report.from_validation_task(
-                resource, time=self.timer.time, errors=exception.to_errors()
-            )
+            return self._report(exception.to_errors())
         finally:
             if own:
                 resource.schema.foreign_keys = own
@@ -324,7 +323,7 @@ class _Run:
         return []
 
     def _without_self_references(self) -> list[Any]:
-        """Take away keys that refer to the table itself: the oracle would read it twice."""
+        """Take away keys that refer to the table itself, which would be read twice."""
         keys = self.resource.schema.foreign_keys if self.resource.schema else []
         own = ("", self.resource.name)
         if not any(key["reference"]["resource"] in own for key in keys):
@@ -354,13 +353,20 @@ class _Run:
         else:
             found = found[:limit]
             warnings.append(f"reached error limit: {limit}")
-        return Report.from_validation_task(
-            resource,
+        return self._report(found, labels, warnings)
+
+    def _report(
+        self, errors: list[Any], labels: Any = (), warnings: Any = ()
+    ) -> Report:
+        """Return the oracle's report of the task."""
+        report: Report = Report.from_validation_task(
+            self.resource,
             time=self.timer.time,
-            labels=labels,
-            errors=found,
-            warnings=warnings,
+            labels=list(labels),
+            errors=errors,
+            warnings=list(warnings),
         )
+        return report
 
     def _passes(self, errors_before: int) -> tuple[Replayer, Pass]:
         """Run the pass, once more with `csv.reader` where blank lines matter."""

@@ -47,25 +47,18 @@ class Reading:
             control.escapechar,
             bool(control.skipinitialspace),
         )
-        self.skip = resource.dialect.create_first_content_row() - 1
+        layout: Any = resource.dialect
+        self.skip = int(layout.create_first_content_row()) - 1
         self.width = len(resource.header.get_expected_fields())
         if not self.width:
             raise FallbackError("oracle-raises")
         self.encoding = (resource.encoding or "utf-8").lower()
-        self.exact = exact or self._starts_with_mark()
-        self._filters = [
-            f
-            for f in (
-                resource.dialect.create_comment_filter(),
-                resource.dialect.create_blank_filter(),
-            )
-            if f is not None
-        ]
-        self._comment = resource.dialect.create_comment_filter()
-        self._blank = resource.dialect.create_blank_filter()
-        self._counted: list[
-            tuple[int, int]
-        ] = []  # last row of a batch, content rows so far
+        self._comment = layout.create_comment_filter()
+        self._blank = layout.create_blank_filter()
+        # A filter sees the cells of a blank line, which only `csv.reader` tells apart.
+        self.exact = exact or self.filtered or self._starts_with_mark()
+        # The last row of a batch, and the content rows so far.
+        self._counted: list[tuple[int, int]] = []
 
     @property
     def filtered(self) -> bool:
@@ -73,7 +66,7 @@ class Reading:
         return self._comment is not None or self._blank is not None
 
     def _starts_with_mark(self) -> bool:
-        """Whether a byte order mark is part of the text: Arrow would drop it silently."""
+        """Whether a byte order mark is part of the text, which Arrow would drop."""
         if self.encoding == "utf-8-sig" or self.encoding not in UTF8:
             return False
         if self.skip:
@@ -100,13 +93,14 @@ class Reading:
 
     def inflated(self) -> BinaryIO:
         """Open the bytes unpacked."""
+        raw = self.raw()
         if self.resource.compression == "gz":
-            return io.BufferedReader(gzip.GzipFile(fileobj=self.raw()))  # type: ignore[arg-type]
+            return _Packed.buffered(gzip.GzipFile(fileobj=raw), raw)
         if self.resource.compression == "zip":
-            archive = zipfile.ZipFile(self.raw())
+            archive = zipfile.ZipFile(raw)
             name = self.resource.innerpath or archive.namelist()[0]
-            return archive.open(str(name))  # type: ignore[return-value]
-        return self.raw()
+            return _Packed.buffered(archive.open(str(name)), archive, raw)
+        return raw
 
     def opened(self) -> BinaryIO:
         """Open the text as UTF-8 bytes."""
@@ -116,8 +110,8 @@ class Reading:
             if self.encoding == "utf-8-sig" and file.read(3) != b"\xef\xbb\xbf":
                 file.seek(0)
             return file
-        # The oracle opens everything but csv with universal newlines, so `\r\n` and `\r`
-        # become `\n` inside quotes, too.
+        # The oracle opens everything but csv with universal newlines, so `\r\n` and
+        # `\r` become `\n` inside quotes, too.
         newline = "" if self.resource.format == "csv" else None
         text = io.TextIOWrapper(self.inflated(), self.encoding, newline=newline)
         return io.BufferedReader(Transcoder(text), 1 << 20)
@@ -158,6 +152,42 @@ class Reading:
             if number <= last:
                 return count - (last - number) if not self.filtered else count
         raise ValueError(number)
+
+
+class _Packed(io.RawIOBase):
+    """An unpacked stream that closes what it was unpacked from."""
+
+    def __init__(self, inner: Any, *owned: Any) -> None:
+        super().__init__()
+        self._inner = inner
+        self._owned = owned
+
+    @classmethod
+    def buffered(cls, inner: Any, *owned: Any) -> BinaryIO:
+        return io.BufferedReader(cls(inner, *owned), 1 << 20)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._inner.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._inner.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._inner.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        if not self.closed:
+            for stream in (self._inner, *self._owned):
+                stream.close()
+        super().close()
 
 
 class Transcoder(io.RawIOBase):

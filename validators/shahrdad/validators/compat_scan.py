@@ -83,7 +83,7 @@ class Scan:
         self._no_blank_line = False
 
     def _own_lookups(self) -> None:
-        """Gather the keys of a table that refers to itself, as the oracle's lookup does."""
+        """Gather the keys of a table that refers to itself, as the oracle does."""
         resource = self._resource
         for key in resource.schema.foreign_keys:
             source, source_key = (
@@ -151,8 +151,9 @@ class Scan:
             self._names, self._columns, batch.columns, strict=True
         ):
             judged[name] = column.judge(cells)
-            if judged[name].wrong is not None:
-                wrong |= judged[name].wrong
+            found = judged[name].wrong
+            if found is not None:
+                wrong |= found
         wrong |= self._blank(batch, judged)
         for group in self._replayer.foreign:
             wrong |= self._unreferenced(group, judged, batch)

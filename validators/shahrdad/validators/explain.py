@@ -52,7 +52,7 @@ def shown(value: Any, language: Language) -> str:
     if isinstance(value, date):
         if language == "en":
             return value.isoformat()
-        from shahrdad.datasets.jalali import FIRST_DAY, format_fa  # noqa: PLC0415
+        from shahrdad.datasets.jalali import FIRST_DAY, format_fa
 
         return (
             format_fa(value) if value >= FIRST_DAY else digits(value.isoformat(), "fa")

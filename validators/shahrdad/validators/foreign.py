@@ -1,7 +1,7 @@
-"""Foreign keys, and the tables that they and rules look into: typed by their own schema.
+"""Foreign keys, and the typed tables that they and rules look into.
 
-Up to `IS_IN_MAX` values Arrow's own lookup answers; more are looked up by two independent
-64-bit hashes, since `is_in` builds its table anew on every call.
+Up to `IS_IN_MAX` values Arrow's own lookup answers; more are looked up by two
+independent 64-bit hashes, since `is_in` builds its table anew on every call.
 """
 
 import csv
@@ -26,7 +26,7 @@ def schema_of(family: str, plan: Plan) -> Plan | None:
     """Return the schema of a family; None for a table that is no family."""
     if family == plan.name:
         return plan
-    from shahrdad.datasets import standards  # noqa: PLC0415
+    from shahrdad.datasets import standards
 
     if family in standards.families():
         return Plan.of(standards.load(family).schema)
@@ -108,7 +108,9 @@ class ForeignKey:
             _as(values[name], type_)
             for name, type_ in zip(self.names, self._types, strict=True)
         ]
-        asked = np.logical_or.reduce([as_mask(column.is_valid()) for column in columns])
+        asked: Mask = np.logical_or.reduce(
+            [as_mask(column.is_valid()) for column in columns]
+        )
         for name in self.names:
             if name in invalid:
                 asked &= ~invalid[name]
@@ -116,7 +118,8 @@ class ForeignKey:
             found = as_mask(pc.is_in(columns[0], value_set=self._values))
         else:
             found = self._found(columns)
-        return asked & ~found
+        asked &= ~found
+        return asked
 
     def _found(self, columns: list[pa.Array]) -> Mask:
         sorted_first, second_of = self._hashes
@@ -124,7 +127,9 @@ class ForeignKey:
         if not len(sorted_first):
             return np.zeros(len(first), bool)
         places = np.minimum(np.searchsorted(sorted_first, first), len(sorted_first) - 1)
-        return (sorted_first[places] == first) & (second_of[places] == second)
+        found: Mask = sorted_first[places] == first
+        found &= second_of[places] == second
+        return found
 
 
 def _as(values: pa.Array, type_: pa.DataType) -> pa.Array:
@@ -134,7 +139,7 @@ def _as(values: pa.Array, type_: pa.DataType) -> pa.Array:
     try:
         return values.cast(type_)
     except pa.ArrowInvalid:
-        known = {text: value for text, value in _castable(values, type_)}
+        known = dict(_castable(values, type_))
         return pa.array([known.get(value) for value in values.to_pylist()], type_)
 
 
@@ -143,7 +148,7 @@ def _castable(values: pa.Array, type_: pa.DataType) -> list[tuple[Any, Any]]:
     for value in values.unique().to_pylist():
         try:
             pairs.append((value, pa.array([value]).cast(type_)[0].as_py()))
-        except pa.ArrowInvalid:  # noqa: PERF203 - each text by itself
+        except pa.ArrowInvalid:
             continue
     return pairs
 

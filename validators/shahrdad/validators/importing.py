@@ -231,7 +231,7 @@ def _find_header(source: Source, raw: RawTable, wanted: _Wanted) -> Header:
             )
         return headers.declared(raw.head, rows, raw.merged)
     if wanted.standard is not None:
-        if wanted.profile.columns:
+        if wanted.profile.maps:
             known = _header_of_profile(raw, wanted.profile)
             if known is not None:
                 return known
@@ -290,7 +290,7 @@ def _map(
     if not wanted.fields:
         return _unmapped(labels)
     profile = wanted.profile
-    if profile.columns and profile.signature and not profile.knows(labels):
+    if profile.maps and profile.signature and not profile.knows(labels):
         found = ", ".join(label for label in labels if label.strip())
         raise DataError(Reason.SOURCE_QUESTIONS, name=source.label, questions=found)
     empty = [
@@ -298,20 +298,50 @@ def _map(
         for at, label in enumerate(labels)
         if not label.strip() and _is_empty(raw, header, at)
     ]
-    if wanted.standard is None and not profile.columns:
+    if wanted.standard is None and not profile.maps:
         return _by_name(labels, wanted.fields)
     mapping = build(labels, wanted.fields, profile, empty=empty)
+    mapping = _with_template(mapping, wanted, template.fill if template else {})
+    return _with_defaults(mapping, wanted)
+
+
+def _with_defaults(mapping: ColumnMapping, wanted: _Wanted) -> ColumnMapping:
+    """Add required columns that the file lacks, empty, where a default fills them."""
+    if wanted.standard is None or not wanted.options.normalise:
+        return mapping
+    names = set(mapping.names)
+    lacking = [
+        Output(field.name, (), ColumnRule(to=field.name, constant=""))
+        for field in wanted.fields
+        if field.required
+        and field.import_default is not None
+        and field.name not in names
+    ]
+    return replace(mapping, outputs=(*mapping.outputs, *lacking))
+
+
+def _with_template(
+    mapping: ColumnMapping, wanted: _Wanted, fill: Mapping[str, str]
+) -> ColumnMapping:
+    """Add what a template says of the whole table; it goes before given constants."""
+    said = {
+        field.name: fill[field.name] for field in wanted.fields if field.name in fill
+    }
+    given = {
+        output.name
+        for output in mapping.outputs
+        if output.positions or wanted.profile.maps
+    }
     constants = [
         Output(name, (), ColumnRule(to=name, constant=value))
-        for name, value in (template.fill if template else {}).items()
-        if name not in mapping.names
-        and any(field.name == name for field in wanted.fields)
+        for name, value in said.items()
+        if name not in given
     ]
-    return (
-        replace(mapping, outputs=(*mapping.outputs, *constants))
-        if constants
-        else mapping
-    )
+    if not constants:
+        return mapping
+    made = {output.name for output in constants}
+    others = [output for output in mapping.outputs if output.name not in made]
+    return replace(mapping, outputs=(*others, *constants))
 
 
 def _is_empty(raw: RawTable, header: Header, at: int) -> bool:
@@ -422,6 +452,10 @@ def _read(
     findings: list[Finding],
 ) -> Iterator[TextBatch]:
     """Read the rows; what is found on the way is added at the end."""
+    if mapping.has_paths:
+        ahead = totals.RowFilter(rows.patterns, rows.anchors)
+        batches = raw.batches(header.last, len(header.labels))
+        mapping.look_ahead(map(ahead.apply, batches))
     dropped = [use for use in mapping.uses if use.use == "empty"]
     filled = dict.fromkeys((use.position for use in dropped), 0)
     for batch in raw.batches(header.last, len(header.labels)):
@@ -562,7 +596,7 @@ def _label_findings(
 ) -> Iterator[Finding]:
     """Return what the report says about the header."""
     yield from label_findings.doubled(mapping, labels)
-    if wanted.fields and wanted.standard is None and not wanted.profile.columns:
+    if wanted.fields and wanted.standard is None and not wanted.profile.maps:
         names = [field.name for field in wanted.fields]
         yield from label_findings.by_fields_match(labels, names, wanted.fields_match)
     elif wanted.fields:

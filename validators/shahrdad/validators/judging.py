@@ -1,4 +1,4 @@
-"""The strict pass over a table: normalise, read, check, gather keys, ask the rules, emit.
+"""The strict pass over a table: normalise, check, gather keys, ask rules, emit.
 
 One batch after the other, in the order of the file; nothing of a batch is kept but
 hashes of keys, what was found, and the columns that table rules ask for.
@@ -61,9 +61,6 @@ class RulesSeat(Protocol):
 
     def batch(self, frame: Frame) -> None:
         """Judge the rows of a batch and keep what table rules need."""
-
-    def finish(self) -> None:
-        """Judge the table."""
 
 
 @dataclass(slots=True)
@@ -196,7 +193,7 @@ class Judge:
                 table = self._references[target]
                 lacking = set(reference["fields"]) - set(table.column_names)
                 if lacking:
-                    why = f"it has no column {sorted(lacking)[0]}"
+                    why = f"it has no column {min(lacking)}"
                     values = {"value": target, "expected": why}
                     self.findings.add(Issue("schema-reference", "error", values=values))
                     continue
@@ -430,7 +427,7 @@ class Judge:
     ) -> Frame:
         count = batch.rows_count
         typed = {
-            f.name: values.get(f.name)
+            f.name: values[f.name]
             if f.name in values
             else pa.nulls(count, arrow_type(f))
             for f in self.plan.fields

@@ -1,7 +1,8 @@
 """Uniqueness of keys by 64-bit hashes; equal hashes are candidates, never a verdict.
 
 - The hash is seeded for each run, so nobody can prepare collisions.
-- Rows whose hashes are equal are read again and their values compared: a collision costs
+- Rows whose hashes are equal are read again and their values compared: a collision
+  costs
   time and changes no report.
 - Beyond `KEYS_MEMORY_MAX` keys they go to 64 files by their first bits, and each is
   sorted by itself.
@@ -25,7 +26,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def mix(values: Hashes, seed: int) -> Hashes:
-    """Return well-spread 64-bit hashes of 64-bit values (the finaliser of splitmix64)."""
+    """Return well-spread hashes of 64-bit values (the finaliser of splitmix64)."""
     with np.errstate(over="ignore"):
         z = values + np.uint64(seed & (2**64 - 1))
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -77,7 +78,7 @@ def _hash_equal_lengths(cells: pa.StringArray, length: int, seed: int) -> Hashes
 
 
 def hash_values(values: pa.Array, seed: int) -> Hashes:
-    """Return the hashes of n typed values; that of null is fixed, equal values agree."""
+    """Return the hashes of n typed values; equal values agree, nulls too."""
     type_ = values.type
     if pa.types.is_string(type_):
         hashes = hash_texts(values, seed)
@@ -109,7 +110,8 @@ def _bits(values: pa.Array) -> Hashes:
     elif pa.types.is_timestamp(values.type):
         wide = values.cast(pa.int64())
     numbers = wide.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    return numbers.astype(np.int64).view(np.uint64)
+    bits: Hashes = numbers.astype(np.int64).view(np.uint64)
+    return bits
 
 
 def combine(hashes: list[Hashes], seed: int) -> Hashes:

@@ -5,7 +5,7 @@ a cell is counted under the step `profile`. Columns that nothing is said about a
 dropped silently: they are among the questions, and a finding names them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -78,7 +78,10 @@ class ColumnMapping:
     uses: tuple[LabelUse, ...]
     outputs: tuple[Output, ...]
     _last: dict[str, str] = field(default_factory=dict)  # text above, by column
-    _trees: dict[str, "_Tree"] = field(default_factory=dict)
+    _trees: dict[tuple[str, ...], "_Tree"] = field(default_factory=dict)
+    _placed: dict[tuple[str, ...], tuple[int, list["Place"]]] = field(
+        default_factory=dict
+    )  # first row and places of the batch at hand
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +89,10 @@ class ColumnMapping:
         return tuple(output.name for output in self.outputs)
 
     def apply(self, batch: TextBatch, audit: Audit) -> TextBatch:
-        """Return a batch with the columns of the standard."""
+        """Return a batch with the columns of the standard.
+
+        Where `has_paths` is true, `look_ahead` must have seen all batches before.
+        """
         columns: list[pa.StringArray] = []
         kinds: list[Kinds | None] = []
         for output in self.outputs:
@@ -115,7 +121,7 @@ class ColumnMapping:
             return pa.array([rule.constant] * count, pa.string()), None
         sources = [batch.columns[position] for position in output.positions]
         if rule.path:
-            made = self._path(output, sources, count)
+            made = self._path(output, rule.path, batch)
         elif rule.concat:
             made = _concat(sources, rule.separator)
         else:
@@ -145,22 +151,54 @@ class ColumnMapping:
             self._last[name] = filled[-1].as_py()
         return pc.fill_null(filled, "")
 
+    @property
+    def has_paths(self) -> bool:
+        """Whether a column is made of a hierarchy, which `look_ahead` must see first."""
+        return any(output.rule and output.rule.path for output in self.outputs)
+
+    def look_ahead(self, batches: Iterable[TextBatch]) -> None:
+        """Go through the rows once, to learn which of them head others."""
+        for batch in batches:
+            for output in self.outputs:
+                rule = output.rule
+                if rule is not None and rule.path and output.name == rule.to:
+                    tree = self._trees.setdefault(rule.path, _Tree())
+                    for levels in _levels(output, batch):
+                        tree.note(levels)
+        for tree in self._trees.values():
+            tree.restart()
+
+    def _places(
+        self, output: Output, path: tuple[str, ...], batch: TextBatch
+    ) -> list["Place"]:
+        """Place the rows of a batch in a hierarchy, once for all columns made of it."""
+        first = batch.first_row
+        known = self._placed.get(path)
+        if known is None or known[0] != first:
+            tree = self._trees[path]
+            known = first, [tree.add(levels) for levels in _levels(output, batch)]
+            self._placed[path] = known
+        return known[1]
+
     def _path(
-        self, output: Output, levels: Sequence[pa.StringArray], count: int
+        self, output: Output, path: tuple[str, ...], batch: TextBatch
     ) -> pa.StringArray:
-        """Number the places of a hierarchy; return the code of each row's parent."""
-        tree = self._trees.setdefault(output.name, _Tree())
-        texts = [level.to_pylist() for level in levels]
-        places = [
-            tree.add([column[at] or "" for column in texts]) for at in range(count)
-        ]
+        """Return what a column shows of the places of a hierarchy."""
+        places = self._places(output, path, batch)
         if output.name == SUBTOTAL_FIELD:
-            return pa.array(
-                ["true" if place.own else "false" for place in places], pa.string()
-            )
-        if output.name == LINE_FIELD:
-            return pa.array([place.own or "" for place in places], pa.string())
-        return pa.array([place.parent for place in places], pa.string())
+            shown = ["true" if place.heads else "false" for place in places]
+        elif output.name == LINE_FIELD:
+            shown = [place.code for place in places]
+        else:
+            shown = [place.parent for place in places]
+        return pa.array(shown, pa.string())
+
+
+def _levels(output: Output, batch: TextBatch) -> Iterator[tuple[str, ...]]:
+    """Return the level cells of each row."""
+    columns = [batch.columns[position].to_pylist() for position in output.positions]
+    for cells in zip(*columns, strict=True):
+        yield tuple(cell or "" for cell in cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,49 +206,92 @@ class Place:
     """Where a row stands in a hierarchy of level columns.
 
     Attributes:
-        parent: Code of what it belongs to; "" at the top.
-        own: Code of the row itself where it heads a level; None for a leaf.
+        code: Code of the row itself.
+        parent: Code of the nearest row that it belongs to; "" where there is none.
+        heads: Whether other rows belong to it, which makes it a subtotal.
     """
 
+    code: str
     parent: str
-    own: str | None = None
+    heads: bool
 
 
 class _Tree:
-    """Gives the places of a hierarchy ordinal codes: 1, 1.1, 1.2, 2 and so on."""
+    """Gives the places of a hierarchy ordinal codes: 1, 1.1, 1.2, 2 and so on.
+
+    Whether a row heads others is known only when all rows were seen, so they are gone
+    through twice: `note` for each, then `add` for each in the same order.
+    """
 
     def __init__(self) -> None:
         self._codes: dict[tuple[str, ...], str] = {}
-        self._children: dict[str, int] = {}
-        self._above: list[str] = []
+        self._children: dict[tuple[str, ...], int] = {}
+        self._above: tuple[str, ...] = ()
+        self._rows: set[tuple[str, ...]] = set()  # paths that rows have
+        self._heads: set[tuple[str, ...]] = set()  # paths with rows below them
+        self._taken: set[tuple[str, ...]] = set()  # paths whose code a row has
 
-    def add(self, levels: list[str]) -> Place:
-        """Place one row by its level cells; an empty cell repeats what is above it."""
+    def note(self, levels: Sequence[str]) -> None:
+        """Take notice of a row that will be placed."""
+        path, own = self._path(levels)
+        above = path[:-1] if own else path
+        self._heads.update(above[:depth] for depth in range(1, len(above) + 1))
+        if own:
+            self._rows.add(path)
+
+    def restart(self) -> None:
+        """Go back to the first row."""
+        self._above = ()
+
+    def add(self, levels: Sequence[str]) -> Place:
+        """Place one row by its level cells.
+
+        A row without any belongs to what is above it. Rows that share a path and head
+        nothing get a code each; of two that would head the same rows nobody can tell
+        which is the sum, so they share the code and the key tells.
+        """
+        path, own = self._path(levels)
+        above = path[:-1] if own else path
+        parent = next(
+            (
+                self._code(above[:depth])
+                for depth in range(len(above), 0, -1)
+                if above[:depth] in self._rows
+            ),
+            "",
+        )
+        if own and path in self._heads:
+            return Place(self._code(path), parent, heads=True)
+        if own and path not in self._taken:
+            self._taken.add(path)
+            return Place(self._code(path), parent, heads=False)
+        return Place(self._next(above), parent, heads=False)
+
+    def _path(self, levels: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+        """Return the path of a row, and whether it is its own or that above it.
+
+        An empty cell before the last filled one repeats what is above it.
+        """
         names = [forms.key(level) for level in levels]
         depth = max((at + 1 for at, name in enumerate(names) if name), default=0)
         if depth == 0:
-            return Place(self._code(self._above))
-        path = [
+            return self._above, False
+        self._above = tuple(
             name or (self._above[at] if at < len(self._above) else "")
             for at, name in enumerate(names[:depth])
-        ]
-        self._above = path
-        code = self._code(path)
-        if depth < len(names):
-            return Place(self._code(path[:-1]), code)
-        return Place(code)
+        )
+        return self._above, True
 
-    def _code(self, path: list[str]) -> str:
-        if not path:
-            return ""
-        known = self._codes.get(tuple(path))
-        if known is None:
-            above = self._code(path[:-1])
-            number = self._children.get(above, 0) + 1
-            self._children[above] = number
-            known = f"{above}.{number}" if above else str(number)
-            self._codes[tuple(path)] = known
-        return known
+    def _code(self, path: tuple[str, ...]) -> str:
+        if path not in self._codes:
+            self._codes[path] = self._next(path[:-1])
+        return self._codes[path]
+
+    def _next(self, above: tuple[str, ...]) -> str:
+        """Return the next code below a path."""
+        start = f"{self._code(above)}." if above else ""
+        self._children[above] = number = self._children.get(above, 0) + 1
+        return f"{start}{number}"
 
 
 def _concat(columns: Sequence[pa.StringArray], separator: str) -> pa.StringArray:
@@ -290,17 +371,19 @@ def build(
     Args:
         labels: The header as read.
         fields: The fields of the standard, in its order.
-        profile: The profile; where it has columns, they decide alone.
+        profile: The profile; where it names columns of the file, it decides alone.
+            Constants alone fill what no column of the file is matched to.
         empty: Places of columns without header and without any cell.
 
     Raises:
         DataError: PROFILE_INVALID; the profile names a label or a field that is not
             there.
     """
-    if profile.columns:
+    if profile.maps:
         uses, made = _by_profile(labels, fields, profile)
     else:
         uses, made = _by_matching(labels, fields, profile)
+        made += _constants(made, fields, profile)
     uses = [
         LabelUse(use.label, use.position, "empty") if use.position in empty else use
         for use in uses
@@ -407,6 +490,20 @@ def _by_matching(
             LabelUse(match.label, position, use, name, match.score, match.fiscal_year)
         )
     return uses, outputs
+
+
+def _constants(
+    made: Sequence[Output], fields: Sequence[Field], profile: Profile
+) -> list[Output]:
+    """Return the constants of a profile that no column of the file stands for."""
+    known = {one.name for one in fields}
+    matched = {output.name for output in made}
+    for rule in profile.columns:
+        if rule.to not in known:
+            raise DataError(Reason.PROFILE_INVALID, place="columns", detail=rule.to)
+    return [
+        Output(rule.to, (), rule) for rule in profile.columns if rule.to not in matched
+    ]
 
 
 def used(mapping: ColumnMapping) -> Mapping[str, str]:

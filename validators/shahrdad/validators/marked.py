@@ -1,9 +1,9 @@
 """The returned workbook: the publisher's own table with the wrong cells coloured.
 
-Sheet 1 is the table as it was read: same sheet name, same rows and columns, so `C5` in a
-message is `C5` here. Sheet 2 lists every finding with a link to its cell, sheet 3 tells
-the legend, the code lists, the unit and the calendar that were used. The mended workbook
-can be uploaded as it is: reading leaves out our comments, colours and sheets.
+Sheet 1 is the table as it was read: same sheet name, same rows and columns, so `C5` in
+a message is `C5` here. Sheet 2 lists every finding with a link to its cell, sheet 3
+tells the legend, the code lists, the unit and the calendar that were used. The mended
+workbook can be uploaded as it is: reading leaves out our comments, colours and sheets.
 
 Texts are written as texts: a cell `=cmd|…` stays one, and nothing becomes a link.
 """
@@ -50,9 +50,12 @@ _WORDS = {
         "error": "خطا",
         "warning": "هشدار",
         "info": "یادآوری",
-        "partial": "جدول بزرگ است: فقط ردیف‌های دارای یافته آمده‌اند؛ شماره ردیف در ستون نخست است.",
-        "more": "یافته‌های دیگری هم هست که اینجا نیامده‌اند:",
-        "legend": "رنگ‌ها",
+        "partial": (
+            "جدول بزرگ است: فقط ردیف\u200cهای دارای یافته آمده\u200cاند؛ شماره ردیف در "
+            "ستون نخست است."
+        ),
+        "more": "یافته\u200cهای دیگری هم هست که اینجا نیامده\u200cاند:",
+        "legend": "رنگ\u200cها",
         "lists": "فهرست کدها",
         "unit": "واحد پول",
         "calendar": "تقویم",
@@ -72,7 +75,10 @@ _WORDS = {
         "error": "error",
         "warning": "warning",
         "info": "note",
-        "partial": "The table is large: only rows with findings are here; the first column is the row number.",
+        "partial": (
+            "The table is large: only rows with findings are here; the first "
+            "column is the row number."
+        ),
         "more": "There are more findings that are not listed here:",
         "legend": "Colours",
         "lists": "Code lists",
@@ -126,7 +132,11 @@ def layout_of(given: Given, facts: Mapping[str, Any], width: int) -> Layout:
             encoding=(facts.get("encoding") or {}).get("name"),
             delimiter=(facts.get("dialect") or {}).get("delimiter"),
         )
-        opened = raw_table.from_json if content.format in ("json", "jsonl") else raw_table.from_text
+        opened = (
+            raw_table.from_json
+            if content.format in ("json", "jsonl")
+            else raw_table.from_text
+        )
         table = opened(source, content, declared)
     return Layout(None, header, width, _text_rows(table, header, width))
 
@@ -214,12 +224,16 @@ def _own(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
 
 def _formats(writing: _Book) -> None:
     for severity, colour in _COLOURS.items():
-        writing.formats[severity] = writing.book.add_format({"bg_color": colour, "border": 1})
+        writing.formats[severity] = writing.book.add_format(
+            {"bg_color": colour, "border": 1}
+        )
         writing.formats[f"{severity}-date"] = writing.book.add_format(
             {"bg_color": colour, "border": 1, "num_format": "yyyy-mm-dd"}
         )
     writing.formats["head"] = writing.book.add_format({"bold": True, "bottom": 1})
-    writing.formats["wrap"] = writing.book.add_format({"text_wrap": True, "valign": "top"})
+    writing.formats["wrap"] = writing.book.add_format(
+        {"text_wrap": True, "valign": "top"}
+    )
 
 
 _RANKS = {"error": 0, "warning": 1, "info": 2}
@@ -244,7 +258,7 @@ def _by_cell(
 def _write_data(
     writing: _Book, sheet: Worksheet, layout: Layout, issues: Sequence[Issue]
 ) -> dict[int, int]:
-    """Write the table; return the row of the workbook, from 0, of each row with findings."""
+    """Write the table; return where each row with findings went, from 0."""
     report = writing.report
     header = layout.header_rows[-1]
     by_cell = _by_cell(report, issues, header)
@@ -308,16 +322,24 @@ def _write_cell(
 
 def _comment(writing: _Book, issues: Sequence[Issue]) -> str:
     explain, language = writing.report.explainer, writing.language
-    parts = [f"{explain.message(i, language)}\n{explain.fix(i, language)}" for i in issues]
+    parts = [
+        f"{explain.message(i, language)}\n{explain.fix(i, language)}" for i in issues
+    ]
     text = "\n\n".join(parts)
-    return text if len(text) <= COMMENT_LETTERS_MAX else text[: COMMENT_LETTERS_MAX - 1] + "…"
+    return (
+        text
+        if len(text) <= COMMENT_LETTERS_MAX
+        else text[: COMMENT_LETTERS_MAX - 1] + "…"
+    )
 
 
 def _text(value: Any) -> str:
     return _CONTROLS.sub("", str(value))[:TEXT_LETTERS_MAX]
 
 
-def _drop_downs(writing: _Book, sheet: Worksheet, header: int, last: int, shift: int) -> None:
+def _drop_downs(
+    writing: _Book, sheet: Worksheet, header: int, last: int, shift: int
+) -> None:
     """Give columns with allowed values a list to choose from."""
     for name, position in writing.report.explainer.positions.items():
         source = writing.ranges.get(name)
@@ -325,7 +347,11 @@ def _drop_downs(writing: _Book, sheet: Worksheet, header: int, last: int, shift:
             continue
         column = position - 1 + shift
         sheet.data_validation(
-            header, column, last, column, {"validate": "list", "source": source, "error_type": "warning"}
+            header,
+            column,
+            last,
+            column,
+            {"validate": "list", "source": source, "error_type": "warning"},
         )
 
 
@@ -347,17 +373,23 @@ def _write_listing(
     quoted = data_name.replace("'", "''")
     line = 0
     for line, issue in enumerate(issues, start=1):
-        sheet.write_string(line, 0, words[issue.severity], writing.formats[issue.severity])
+        sheet.write_string(
+            line, 0, words[issue.severity], writing.formats[issue.severity]
+        )
         if issue.row is not None:
             sheet.write_number(line, 1, issue.row)
-        sheet.write_string(line, 2, _text(report.explainer.column_title(issue, language)))
+        sheet.write_string(
+            line, 2, _text(report.explainer.column_title(issue, language))
+        )
         sheet.write_string(line, 3, issue.code)
         message = _text(report.explainer.message(issue, language))
         sheet.write_string(line, 4, message, writing.formats["wrap"])
         fix = _text(report.explainer.fix(issue, language))
         sheet.write_string(line, 5, fix, writing.formats["wrap"])
-        if issue.row in places:
-            position = (report.explainer.positions.get(issue.field or "") or 1) + (not whole)
+        if issue.row is not None and issue.row in places:
+            position = (report.explainer.positions.get(issue.field or "") or 1) + (
+                not whole
+            )
             cell = f"{sheets.column_letters(position)}{places[issue.row] + 1}"
             sheet.write_url(line, 6, f"internal:'{quoted}'!{cell}", string=cell)
     left = report.findings.by_code.total() - len(issues)
@@ -385,13 +417,22 @@ def _write_guide(writing: _Book, sheet: Worksheet) -> None:
     ]
     start = len(rows) + 1
     tallest = max((len(_choices(f)) for f in listed), default=0)
-    rows.append([part for f in listed for part in ((f.title(writing.language), head), ("", None))])
+    rows.append(
+        [
+            part
+            for f in listed
+            for part in ((f.title(writing.language), head), ("", None))
+        ]
+    )
     for place in range(tallest):
         line: list[tuple[str, Format | None]] = []
         for f in listed:
             choices = _choices(f)
             code, label = choices[place] if place < len(choices) else ("", "")
-            line += [(code, None), (label if writing.language == "fa" else _english(f, code), None)]
+            line += [
+                (code, None),
+                (label if writing.language == "fa" else _english(f, code), None),
+            ]
         rows.append(line)
     for number, cells in enumerate(rows):
         for column, (text, form) in enumerate(cells):
@@ -402,7 +443,9 @@ def _write_guide(writing: _Book, sheet: Worksheet) -> None:
     for place, f in enumerate(listed):
         letters = sheets.column_letters(2 * place + 1)
         end = start + len(_choices(f)) - 1
-        writing.ranges[f.name] = f"='{name}'!${letters}${start + 1}:${letters}${end + 1}"
+        writing.ranges[f.name] = (
+            f"='{name}'!${letters}${start + 1}:${letters}${end + 1}"
+        )
 
 
 def _choices(f: FieldPlan) -> list[tuple[str, str]]:

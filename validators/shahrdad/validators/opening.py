@@ -1,6 +1,6 @@
 """From a source to a judged report: opens the table, sets up rules, runs the pass."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from shahrdad.validators.report import Report
 from shahrdad.validators.rules.context import RefusedRefError, RuleContext
 from shahrdad.validators.rules.running import RuleBook
 from shahrdad.validators.sink import Sinks
-from shahrdad.validators.text_table import TextTable
+from shahrdad.validators.text_table import Finding, TextTable
 
 if TYPE_CHECKING:
     from shahrdad.validators.api import Resolved
@@ -126,8 +126,10 @@ class Opening:
             quarantine=self.options.quarantine,
         )
         try:
+            known = len(table.findings)
+            _add_findings(table.findings, findings)
             judged = judge.run()
-            _add_findings(table, findings)
+            _add_findings(table.findings[known:], findings)
             report.rules = book.finish(judged)
         finally:
             book.close()
@@ -188,10 +190,10 @@ def _describe(report: Report, table: TextTable, findings: Findings) -> None:
         report.profile = {**(report.profile or {}), **used}
 
 
-def _add_findings(table: TextTable, findings: Findings) -> None:
+def _add_findings(given: Iterable[Finding], findings: Findings) -> None:
     """Add what reading found beside the cells."""
-    for found in table.findings:
-        values = {key: value for key, value in found.values.items()}
+    for found in given:
+        values = dict(found.values.items())
         findings.add(
             Issue(
                 found.code,

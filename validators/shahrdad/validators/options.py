@@ -55,6 +55,7 @@ class Options:
     calendar: str | None = None
 
     def __post_init__(self) -> None:
+        """Refuse nonsense."""
         if self.mode not in ("strict", "compat"):
             raise ValueError(f"mode is strict or compat, not {self.mode!r}")
         if self.limit_errors is not None and self.limit_errors < 0:
@@ -92,10 +93,10 @@ class Context:
         empty: Whether it was declared that the table has no rows.
         confirmed: Ids of `needs-confirmation` rules that the approver has ticked.
         waived: Reason by id of a waivable rule.
-        cities: Facts of cities by code: `lat`, `lon`, `population`; None takes the list.
-        lists: Code lists by name that replace those of the standards.
-        previous: The release before, as a pinned reference.
-        bundle: Whether families that are not referred to are missing on purpose.
+        cities: Facts of cities by code: `lat`, `lon`, `population`; None takes the
+        list. lists: Code lists by name that replace those of the standards. previous:
+        The release before, as a pinned reference. bundle: Whether families that are not
+        referred to are missing on purpose.
     """
 
     city_code: str | None = None

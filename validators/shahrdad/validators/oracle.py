@@ -1,8 +1,9 @@
 """frictionless as the oracle: its fields read cells, its rows write errors.
 
-Only this module and `compat.py` know frictionless, of which parts moved between 5.19 and
-5.21. A kernel says which cells are surely valid; everything else is asked here, each
-distinct text once, and rows with an error are replayed through frictionless' own code.
+Only this module and `compat.py` know frictionless, of which parts moved between 5.19
+and 5.21. A kernel says which cells are surely valid; everything else is asked here,
+each distinct text once, and rows with an error are replayed through frictionless' own
+code.
 """
 
 import re
@@ -15,12 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from frictionless import Field, errors
 from frictionless.resources import TableResource
-from frictionless.table import Row, create_cell_handlers
+from frictionless.table.row import Row, create_cell_handlers
 
 from shahrdad.validators.kernels.answers import Answer, Kernel, all_unsure, any_of, both
 from shahrdad.validators.kernels.cells import (
     Mask,
-    as_mask,
     lengths,
     mask_array,
     missing_mask,
@@ -51,18 +51,19 @@ _SAFE_PATTERN = re.compile(
     r"|\[\^?(?:[^\\\[\]^]|\\[.\-\\/dws])+\]|\((?:\?:)?|\)|\||[*+?]\??|\{\d{1,3}(?:,\d{0,3})?\}\??)*"
 )
 _POSSESSIVE = re.compile(r"[*+?}]\+")
+_FLAGS = re.compile(r"\(\?(?!:)")
 _NEGATED_ESCAPE = re.compile(r"\[\^[^\]]*\\")
 HashesOrNone = npt.NDArray[np.uint64] | None
 
 
 def safe_pattern(pattern: str) -> str | None:
-    """Return the RE2 form in which a match is surely one of `^pattern$`; None without."""
+    """Return the pattern if RE2's match is surely one of `^pattern$`, else None."""
     if _SAFE_PATTERN.fullmatch(pattern) is None or _POSSESSIVE.search(pattern):
         return None
-    if _NEGATED_ESCAPE.search(pattern) or "++" in pattern:
+    if _NEGATED_ESCAPE.search(pattern) or _FLAGS.search(pattern):
         return None
     try:
-        import pyarrow.compute as pc  # noqa: PLC0415
+        import pyarrow.compute as pc
 
         re.compile(pattern)
         pc.match_substring_regex(pa.array([""], pa.string()), f"^(?:{pattern})$")
@@ -72,7 +73,7 @@ def safe_pattern(pattern: str) -> str | None:
 
 
 def plan_of(field: Field) -> FieldPlan | None:
-    """Return a field as the kernels read it; None where the oracle must read every cell."""
+    """Return a field for the kernels; None where the oracle reads every cell."""
     if field.type not in _KERNELS:
         return None
     constraints = field.constraints
@@ -187,7 +188,7 @@ class OracleColumn:
         self._cache: dict[str, tuple[Any, bool]] = {}
 
     def ask(self, text: str | None) -> tuple[Any, bool]:
-        """Return the value of a text and whether it is wrong; raising counts as wrong."""
+        """Return a text's value and whether it is wrong; raising counts as wrong."""
         if text is None:
             return None, self._required
         known = self._cache.get(text)
@@ -195,7 +196,7 @@ class OracleColumn:
             try:
                 value, notes = self._reader(text)
                 known = (value, bool(notes))
-            except Exception:  # noqa: BLE001 - whatever the oracle raises, the replay shows
+            except Exception:
                 known = (None, True)
             if len(self._cache) < CACHE_TEXTS_MAX:
                 self._cache[text] = known
@@ -225,7 +226,7 @@ class OracleColumn:
     def _ask_distinct(
         self, cells: pa.StringArray, unsure: Mask
     ) -> tuple[Mask | None, dict[int, Any]]:
-        """Ask about each distinct text once; return wrong cells, and values where keyed."""
+        """Ask about each distinct text once; return wrong cells, and values of keys."""
         distinct = cells.filter(mask_array(unsure)).dictionary_encode()
         answers = [self.ask(text) for text in distinct.dictionary.to_pylist()]
         indices = distinct.indices.to_numpy(zero_copy_only=False)

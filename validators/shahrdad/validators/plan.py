@@ -1,6 +1,7 @@
 """A schema made ready for the engine: parsed once, its faults collected, no I/O.
 
->>> plan = Plan.of({"fields": [{"name": "year", "type": "integer", "constraints": {"minimum": 1380}}]})
+>>> year = {"name": "year", "type": "integer", "constraints": {"minimum": 1380}}
+>>> plan = Plan.of({"fields": [year]})
 >>> plan.fields[0].bounds["minimum"], plan.faults
 (1380, ())
 """
@@ -154,10 +155,11 @@ def pattern_fault(pattern: str) -> str | None:
     """Return why a pattern is not usable, or None.
 
     A pattern must mean the same to RE2 and to Python's `re` with ASCII classes, so that
-    the kernels and the reference agree, and no pattern of a foreign schema can run away.
+    the kernels and the reference agree, and no pattern of a foreign schema can run
+    away.
     """
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.compute as pc  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     found = _FOREIGN_PATTERN.search(pattern)
     if found is not None:
@@ -280,9 +282,7 @@ class _Planner:
         true = tuple(str(text) for text in entry.get("trueValues", TRUE_VALUES))
         false = tuple(str(text) for text in entry.get("falseValues", FALSE_VALUES))
         if type_ == "boolean" and set(true) & set(false):
-            self.fault(
-                f"{name}: {sorted(set(true) & set(false))[0]} is both true and false"
-            )
+            self.fault(f"{name}: {min(set(true) & set(false))} is both true and false")
         return true, false
 
     def choices(

@@ -130,6 +130,11 @@ class Profile:
             return descriptor
         return _read(descriptor or {})
 
+    @property
+    def maps(self) -> bool:
+        """Whether it names columns of the file; constants alone leave them open."""
+        return any(rule.sources for rule in self.columns)
+
     def settings(self) -> ReadingSettings:
         """Return what the profile declares about cells."""
         return ReadingSettings(
@@ -152,12 +157,12 @@ class Profile:
         Every label of the signature is there, in its order, and no other label that the
         profile says nothing about. A label's year does not count.
         """
-        if not self.signature and not self.columns:
+        if not self.signature and not self.maps:
             return False
         found = [matching.form(label) for label in labels if label.strip()]
         wanted = [matching.form(label) for label in self.signature]
         at = iter(found)
-        if not all(any(one == label for label in at) for one in wanted):
+        if not found or not all(any(one == label for label in at) for one in wanted):
             return False
         used = {label for rule in self.columns for label in rule.sources}
         used |= {*self.keep, *self.ignore, *self.signature}

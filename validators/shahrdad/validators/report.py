@@ -1,8 +1,8 @@
 """The report: one JSON shape, that of frictionless 5 with members of ours added.
 
-Everything but `seconds` is a function of the file, the schema, the lists, the references,
-the profile, the context and this engine: keys are sorted and no clock and no path occurs,
-so a stored report (with `seconds` 0) can be reproduced byte for byte.
+Everything but `seconds` is a function of the file, the schema, the lists, the
+references, the profile, the context and this engine: keys are sorted and no clock and
+no path occurs, so a stored report (with `seconds` 0) can be reproduced byte for byte.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shahrdad.validators.bulk import Findings, Issue
-from shahrdad.validators.codes import Language
+from shahrdad.validators.codes import CELL_TYPES, LABEL_TYPES, ROW_TYPES, Language
 from shahrdad.validators.explain import Explainer
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _TITLES = {  # what frictionless' tools show above an error of a type
     "constraint-error": "Constraint Error",
     "duplicate-label": "Duplicate Label",
     "encoding-error": "Encoding Error",
-    "error": "Error",
     "extra-cell": "Extra Cell",
     "extra-label": "Extra Label",
     "field-count": "Field Count Error",
@@ -47,6 +46,7 @@ _TITLES = {  # what frictionless' tools show above an error of a type
     "row-error": "Row Error",
     "schema-error": "Schema Error",
     "source-error": "Source Error",
+    "table-error": "Table Error",
     "type-error": "Type Error",
     "unique-error": "Unique Error",
 }
@@ -253,29 +253,45 @@ class Report:
             "rule": issue.rule,
             "related": list(issue.related),
         }
-        if issue.row is not None:
-            found["rowNumber"] = issue.row
+        return found | self._theirs(issue)
+
+    def _theirs(self, issue: Issue) -> dict[str, Any]:
+        """Return the members that frictionless demands for an error of this type."""
+        type_ = issue.type
+        found: dict[str, Any] = {}
+        if type_ in ROW_TYPES:
+            found = {"rowNumber": issue.row, "cells": []}
+        if type_ in LABEL_TYPES:
+            rows = list(self.source.get("header_rows") or ())
+            found = {"labels": list(self.labels), "rowNumbers": rows}
+            found["label"] = str(issue.value or issue.values.get("value") or "")
+        if type_ == "foreign-key":
+            found["fieldNames"] = [] if issue.field is None else [issue.field]
+            found["fieldCells"] = [issue.value or ""]
+            found["referenceName"] = str(issue.values.get("expected", ""))
+            found["referenceFieldNames"] = []
+        if type_ in CELL_TYPES:
             found["cell"] = issue.value or ""
-        if issue.field is not None:
-            found["fieldName"] = issue.field
+        if type_ in CELL_TYPES | LABEL_TYPES or issue.field is not None:
+            found["fieldName"] = issue.field or ""
             found["fieldNumber"] = issue.field_number or 0
         return found
 
     def to_json(self, *, stored: bool = False) -> str:
-        """Return the report as canonical JSON text: keys sorted, UTF-8 letters as they are."""
+        """Return the report as JSON text, keys sorted, letters as they are."""
         return json.dumps(
             self.to_dict(stored=stored), ensure_ascii=False, sort_keys=True, indent=1
         )
 
     def to_text(self, language: Language = "fa", limit: int = 20) -> str:
         """Return the report for a terminal."""
-        from shahrdad.validators.render.text import render_text  # noqa: PLC0415
+        from shahrdad.validators.render.text import render_text
 
         return render_text(self, language, limit)
 
     def to_html(self, language: Language = "fa") -> str:
         """Return the report as one self-contained page."""
-        from shahrdad.validators.render.html import render_html  # noqa: PLC0415
+        from shahrdad.validators.render.html import render_html
 
         return render_html(self, language)
 

@@ -68,6 +68,7 @@ class Sinks:
         self._sinks = [sink for sink in sinks if sink is not None]
 
     def __bool__(self) -> bool:
+        """Return whether there is any sink."""
         return bool(self._sinks)
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -86,7 +87,7 @@ class Sinks:
         for sink in self._sinks:
             try:
                 sink.abort()
-            except Exception as error:  # noqa: BLE001, PERF203 - all must be told
+            except Exception as error:
                 failures.append(error)
         if failures:
             raise failures[0]

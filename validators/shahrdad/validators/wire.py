@@ -1,4 +1,4 @@
-"""A report between two processes: plain JSON, so that nothing from a worker runs here."""
+"""A report between two processes: plain JSON, nothing of a worker runs here."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -63,7 +63,8 @@ def report_from_wire(wire: Mapping[str, Any], plan: Plan) -> Report:
     for name in _PLAIN:
         setattr(report, name, wire[name])
     report.rules = [
-        Outcome(**{**given, "samples": tuple(given["samples"])}) for given in wire["rules"]
+        Outcome(**{**given, "samples": tuple(given["samples"])})
+        for given in wire["rules"]
     ]
     return report
 
@@ -77,7 +78,9 @@ def context_to_wire(context: Context) -> dict[str, Any]:
     """Return a context as JSON values."""
     found = {name: getattr(context, name) for name in Context.__slots__}
     found["confirmed"] = sorted(context.confirmed)
-    found["previous"] = None if context.previous is None else ref_to_wire(context.previous)
+    found["previous"] = (
+        None if context.previous is None else ref_to_wire(context.previous)
+    )
     for name in ("declared", "waived", "lists"):
         found[name] = dict(found[name])
     found["lists"] = {

@@ -1,7 +1,7 @@
 """Validation in a process of its own, with limits: what an upload may use is bounded.
 
-The worker is a new interpreter without inherited descriptors, with an environment of its
-own and a temporary folder that is removed after. Both sides speak lines of JSON: a
+The worker is a new interpreter without inherited descriptors, with an environment of
+its own and a temporary folder that is removed after. Both sides speak lines of JSON: a
 request, then progress, then the report. Typed rows come through a file in that folder
 and reach the sink only when the table is valid.
 
@@ -28,6 +28,12 @@ CPU_SECONDS_MAX = 900
 WALL_SECONDS_MAX = 1_800
 FILE_BYTES_MAX = 32 << 30
 FILES_MAX = 256
+_MEMORY_SIGNS = (
+    "emory",
+    "malloc",
+    "failed to map",
+    "allocate",
+)  # in errors of libraries
 GRACE_SECONDS = 5  # between the request to stop and the end of a worker
 
 
@@ -69,9 +75,10 @@ def validate_isolated(
         Cancelled: The caller asked for it.
         ValueError: As `api.validate`.
     """
-    from shahrdad.validators import api, options as choices  # noqa: PLC0415
-    from shahrdad.validators.sink import ParquetSink, Sinks  # noqa: PLC0415
-    from shahrdad.validators.wire import context_to_wire, ref_to_wire  # noqa: PLC0415
+    from shahrdad.validators import api
+    from shahrdad.validators import options as choices
+    from shahrdad.validators.sink import ParquetSink, Sinks
+    from shahrdad.validators.wire import context_to_wire, ref_to_wire
 
     limits = limits or WorkerLimits()
     resolved = api.resolve(schema)
@@ -87,7 +94,9 @@ def validate_isolated(
                 "schema": resolved.plan.descriptor,
                 "profile": api.load_profile(profile, options),
                 "refs": {
-                    key: ref_to_wire(ref if isinstance(ref, choices.Ref) else choices.Ref(ref))
+                    key: ref_to_wire(
+                        ref if isinstance(ref, choices.Ref) else choices.Ref(ref)
+                    )
                     for key, ref in (refs or {}).items()
                 },
                 "context": context_to_wire(choices.Context.of(context)),
@@ -95,7 +104,9 @@ def validate_isolated(
                 "rows": bool(sinks),
                 "limits": asdict(limits),
             }
-            report = _Conversation(request, folder, limits, on_progress, cancel).report(resolved)
+            report = _Conversation(request, folder, limits, on_progress, cancel).report(
+                resolved
+            )
             if report.valid or options.quarantine:
                 _give_rows(folder, sinks)
     except BaseException:
@@ -108,12 +119,14 @@ def validate_isolated(
     report.seconds = time.perf_counter() - started
     again = source if isinstance(source, str | Path | bytes) else None
     if again is not None:
-        report.marked = lambda found, target, language: _marked(found, again, target, language)
+        report.marked = lambda found, target, language: _marked(
+            found, again, target, language
+        )
     return report
 
 
 def _marked(report: Any, source: Any, path: Path, language: Any) -> None:
-    from shahrdad.validators.marked import write_marked  # noqa: PLC0415
+    from shahrdad.validators.marked import write_marked
 
     write_marked(report, source, path, language)
 
@@ -134,7 +147,7 @@ def _give_rows(folder: Path, sinks: Any) -> None:
     path = folder / "rows.arrow"
     if not path.exists():
         return
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
         for batch in reader:
@@ -162,8 +175,8 @@ class _Conversation:
 
     def report(self, resolved: Any) -> Any:
         """Run the worker; return its report, or one that names the limit it met."""
-        from shahrdad.validators.progress import Cancelled  # noqa: PLC0415
-        from shahrdad.validators.wire import report_from_wire  # noqa: PLC0415
+        from shahrdad.validators.progress import Cancelled
+        from shahrdad.validators.wire import report_from_wire
 
         environment = {
             "PATH": os.environ.get("PATH", ""),
@@ -206,11 +219,16 @@ class _Conversation:
 
     def _talk(self, process: "subprocess.Popen[bytes]") -> bool:
         """Send the request and read until the end; return whether time ran out."""
-        assert process.stdin is not None and process.stdout is not None
-        reading = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("a worker has no pipes")
+        reading = threading.Thread(
+            target=self._read, args=(process.stdout,), daemon=True
+        )
         reading.start()
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(self._request, ensure_ascii=False).encode() + b"\n")
+            process.stdin.write(
+                json.dumps(self._request, ensure_ascii=False).encode() + b"\n"
+            )
             process.stdin.flush()
         deadline = time.monotonic() + self._limits.wall_seconds
         asked = False
@@ -230,7 +248,7 @@ class _Conversation:
         return timed_out
 
     def _read(self, stream: IO[bytes]) -> None:
-        from shahrdad.validators.progress import Progress  # noqa: PLC0415
+        from shahrdad.validators.progress import Progress
 
         for line in stream:
             try:
@@ -243,7 +261,9 @@ class _Conversation:
                 self._lines.append(said)
         self._ended.set()
 
-    def _ending(self, status: int, timed_out: bool, last: Mapping[str, Any]) -> tuple[str, str]:
+    def _ending(
+        self, status: int, timed_out: bool, last: Mapping[str, Any]
+    ) -> tuple[str, str]:
         """Return code and value of a worker that gave no report."""
         limits = self._limits
         if timed_out:
@@ -252,7 +272,11 @@ class _Conversation:
             return "engine-limit", f"{limits.cpu_seconds} s CPU"
         if status == -signal.SIGXFSZ:
             return "engine-limit", f"{limits.file_bytes} bytes (file)"
-        if last.get("memory") or status in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS):
+        if last.get("memory") or status in (
+            -signal.SIGABRT,
+            -signal.SIGSEGV,
+            -signal.SIGBUS,
+        ):
             return "engine-limit", f"{limits.memory_bytes} bytes (memory)"
         return "engine-error", str(last.get("error") or f"exit {status}")
 
@@ -275,9 +299,9 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 def _failed(resolved: Any, code: str, value: str) -> Any:
     """Return the report of a worker that gave none."""
-    from shahrdad.validators.bulk import Findings, Issue  # noqa: PLC0415
-    from shahrdad.validators.explain import Explainer  # noqa: PLC0415
-    from shahrdad.validators.report import Report  # noqa: PLC0415
+    from shahrdad.validators.bulk import Findings, Issue
+    from shahrdad.validators.explain import Explainer
+    from shahrdad.validators.report import Report
 
     plan = resolved.plan
     findings = Findings([f.name for f in plan.fields])
@@ -300,7 +324,9 @@ def limit_self(limits: WorkerLimits) -> None:
         _, hard = resource.getrlimit(kind)
         most = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
         # One second more for the hard bound: first a signal that names the limit.
-        extra = 1 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+        extra = (
+            1 if kind == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else 0
+        )
         resource.setrlimit(kind, (most, most + extra))
 
 
@@ -313,7 +339,7 @@ class _RowsFile:
 
     def write(self, batch: Any) -> None:
         """Write n rows."""
-        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow as pa
 
         if self._writer is None:
             self._writer = pa.ipc.new_stream(str(self._path), batch.schema)
@@ -347,18 +373,19 @@ def main() -> int:
     except ValueError as error:
         _say({"misuse": str(error)})
         return 1
-    except Exception as error:  # noqa: BLE001 - the parent reports it as engine-error
-        memory = "emory" in type(error).__name__ or "malloc" in str(error)
-        _say({"memory": True} if memory else {"error": f"{type(error).__name__}: {error}"})
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        memory = any(sign in text for sign in _MEMORY_SIGNS)
+        _say({"memory": True} if memory else {"error": text})
         return 1
     return 0
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    from shahrdad.validators import api  # noqa: PLC0415
-    from shahrdad.validators.options import Ref  # noqa: PLC0415
-    from shahrdad.validators.progress import CancelToken  # noqa: PLC0415
-    from shahrdad.validators.wire import (  # noqa: PLC0415
+    from shahrdad.validators import api
+    from shahrdad.validators.options import Ref
+    from shahrdad.validators.progress import CancelToken
+    from shahrdad.validators.wire import (
         context_from_wire,
         options_from_wire,
         report_to_wire,

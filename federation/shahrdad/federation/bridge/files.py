@@ -16,23 +16,20 @@ import httpx2
 
 from shahrdad.datasets.errors import PeerError, Reason, UnavailableError
 from shahrdad.federation.bridge import limits
+from shahrdad.federation.bridge.packages import Known
 from shahrdad.federation.verify.digest import Digest
 
 if TYPE_CHECKING:
     from shahrdad.federation.dialler import Dialler
 
-FORMATS = frozenset(  # declared formats that are fetched; anything else stays a link
-    "csv tsv txt xls xlsx xlsm ods json jsonl ndjson geojson xml kml kmz gpkg shp gml"
-    " parquet zip gz pdf doc docx odt rdf ttl jsonld".split()
+# Declared formats that are fetched; anything else stays a link.
+FORMATS = frozenset(
+    {
+        *("csv", "tsv", "txt", "xls", "xlsx", "xlsm", "ods", "parquet"),
+        *("json", "jsonl", "ndjson", "geojson", "xml", "rdf", "ttl", "jsonld"),
+        *("kml", "kmz", "gpkg", "shp", "gml", "zip", "gz", "pdf", "doc", "docx", "odt"),
+    }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a server said of a file when it was last fetched."""
-
-    etag: str = ""
-    modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

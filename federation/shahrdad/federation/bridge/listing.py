@@ -78,6 +78,15 @@ def by_offset(cursor: Cursor) -> Cursor:
     return Cursor(count=cursor.count, method="offset")
 
 
+def is_doubtful(cursor: Cursor, distinct: int, count_after: int) -> bool:
+    """Tell whether a keyset showed less or more than a quiet portal counts.
+
+    One that honours the range without sorting skips datasets; offsets find them.
+    """
+    quiet = cursor.count == count_after
+    return cursor.method == "keyset" and quiet and distinct != count_after
+
+
 def advance(cursor: Cursor, ids: Sequence[str | None], *, new: int) -> Cursor:
     """Return the cursor after a page.
 

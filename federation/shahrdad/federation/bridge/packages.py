@@ -84,6 +84,14 @@ class Package:
         return self.state == "active" and not self.private and self.type != "harvest"
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a server said of a file when it was last fetched."""
+
+    etag: str = ""
+    modified: str = ""
+
+
 def package_id(raw: object) -> str | None:
     """Return the identifier of a dataset, or None when it has no usable one."""
     found = raw.get("id") if isinstance(raw, dict) else None
@@ -217,7 +225,7 @@ def _plain(value: object, depth: int) -> Any:
 
 
 def _ordered(name: str, value: Any) -> Any:
-    """Return tags, groups and extras in an order of our own: index and database differ."""
+    """Return tags, groups and extras in an order of our own: portals have none."""
     if name in UNORDERED and isinstance(value, list):
         return sorted(value, key=strict_json.canonical)
     return value

@@ -17,19 +17,68 @@ if TYPE_CHECKING:
 
 # Of public lists of leaked passwords, those of twelve letters or more, and ours.
 COMMON = frozenset(
-    """
-    123456789012 1234567890123 12345678901234 123456123456 123123123123 111111111111
-    000000000000 987654321098 098765432109 112233445566 121212121212 147258369147
-    qwertyuiop123 qwertyuiop12 qwerty123456 qwerty1234567 1q2w3e4r5t6y 1qaz2wsx3edc
-    q1w2e3r4t5y6 1q2w3e4r5t6y7u zaq12wsxcde3 qazwsxedcrfv asdfghjkl123 asdfghjkl1234
-    zxcvbnm12345 qwertyuiopas abcdefghijkl abcdef123456 abc123456789 a12345678910
-    password1234 password12345 password123456 passwordpassword passw0rd1234
-    mypassword123 iloveyou1234 administrator adminadminadmin admin1234567
-    administrator1 letmein12345 welcome12345 changeme1234 changemenow1 football1234
-    basketball12 superman1234 sunshine1234 princess1234 1234qwerasdf 1234qwer1234
-    shahrdad1234 shahrdari1234 shahrdari123 municipality municipality1 iran12345678
-    tehran123456 kerman123456
-    """.split()
+    [
+        "123456789012",
+        "1234567890123",
+        "12345678901234",
+        "123456123456",
+        "123123123123",
+        "111111111111",
+        "000000000000",
+        "987654321098",
+        "098765432109",
+        "112233445566",
+        "121212121212",
+        "147258369147",
+        "qwertyuiop123",
+        "qwertyuiop12",
+        "qwerty123456",
+        "qwerty1234567",
+        "1q2w3e4r5t6y",
+        "1qaz2wsx3edc",
+        "q1w2e3r4t5y6",
+        "1q2w3e4r5t6y7u",
+        "zaq12wsxcde3",
+        "qazwsxedcrfv",
+        "asdfghjkl123",
+        "asdfghjkl1234",
+        "zxcvbnm12345",
+        "qwertyuiopas",
+        "abcdefghijkl",
+        "abcdef123456",
+        "abc123456789",
+        "a12345678910",
+        "password1234",
+        "password12345",
+        "password123456",
+        "passwordpassword",
+        "passw0rd1234",
+        "mypassword123",
+        "iloveyou1234",
+        "administrator",
+        "adminadminadmin",
+        "admin1234567",
+        "administrator1",
+        "letmein12345",
+        "welcome12345",
+        "changeme1234",
+        "changemenow1",
+        "football1234",
+        "basketball12",
+        "superman1234",
+        "sunshine1234",
+        "princess1234",
+        "1234qwerasdf",
+        "1234qwer1234",
+        "shahrdad1234",
+        "shahrdari1234",
+        "shahrdari123",
+        "municipality",
+        "municipality1",
+        "iran12345678",
+        "tehran123456",
+        "kerman123456",
+    ]
 )
 _RUNS = ("0123456789" * 4, "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm")
 

@@ -45,7 +45,8 @@ def enrol(
         [(account, key.mac("recovery", code.encode())) for code in codes],
     )
     totp = pyotp.TOTP(base64.b32encode(seed).decode())
-    return Enrolment(totp.provisioning_uri(name, f"Shahrdad {city}"), codes)
+    address = totp.provisioning_uri(name=name, issuer_name=f"Shahrdad {city}")
+    return Enrolment(address, codes)
 
 
 def spend(

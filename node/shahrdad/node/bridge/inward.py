@@ -31,7 +31,13 @@ from shahrdad.federation.bridge.decisions import (
     judge_missing,
     worth_asking,
 )
-from shahrdad.federation.bridge.listing import Cursor, Query, advance, by_offset
+from shahrdad.federation.bridge.listing import (
+    Cursor,
+    Query,
+    advance,
+    by_offset,
+    is_doubtful,
+)
 from shahrdad.federation.bridge.names import dataset_slug
 from shahrdad.federation.bridge.packages import change_digest, package_id, read
 from shahrdad.federation.bridge.site import Found, Site
@@ -40,7 +46,8 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import publish
 from shahrdad.node.bridge import records
 from shahrdad.node.bridge.keeping import Keeper
-from shahrdad.node.bridge.ledger import Held, Ledger, Run, Seen, Source
+from shahrdad.node.bridge.ledger import Ledger
+from shahrdad.node.bridge.rows import Held, Run, Seen, Source
 from shahrdad.node.limits import RECORD_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -79,6 +86,7 @@ class InwardBridge:
         self._source = source
         self._site = site
         self._ledger = Ledger(node.database.connect)
+        self._taken: set[str] = set()
         links_only = source.settings.files == "link"
         self._keeper = Keeper(
             node, source, self._ledger, None if links_only else fetcher
@@ -145,8 +153,9 @@ class InwardBridge:
         held = self._ledger.held(self._source.id)
         city = self._node.config.node.city
         prefix = f"ckan-{self._source.name}-"
+        known = {item.slug for item in held.values() if item.live}
         for dataset in self._node.catalog.list(city=city):
-            if not dataset.slug.startswith(prefix):
+            if not dataset.slug.startswith(prefix) or dataset.slug in known:
                 continue
             origin = self._origin(dataset.ref)
             if origin is None:
@@ -160,7 +169,7 @@ class InwardBridge:
                 self._ledger.set_live(self._source.id, package, live=True)
 
     def _origin(self, ref: str) -> tuple[str, str] | None:
-        """Return identifier and name of the portal's dataset that a record came from."""
+        """Return identifier and name of the dataset that a record came from."""
         newest = self._node.newest(ref)
         ours = newest.body.get("shahrdad", {}) if newest else {}
         origin = ours.get("bridge", {})
@@ -172,25 +181,34 @@ class InwardBridge:
 
     def _enumerate(self, run: Run) -> tuple[Run, ShahrdadError | None]:
         """Read every page; return the run, and what ended it before its end."""
-        fq = self._source.settings.fq
         cursor = run.cursor
         try:
             if cursor.count is None:
                 cursor = replace(cursor, count=self._count())
                 self._ledger.move(run.id, cursor)
-            while not cursor.ended:
-                try:
-                    found = self._site.search(cursor.query(fq))
-                except PeerError:
-                    if cursor.method == "offset" or not cursor.last:
-                        raise
-                    cursor = by_offset(cursor)  # the portal refuses the range
-                    self._ledger.move(run.id, cursor, forget=True)
-                    continue
-                cursor = self._take(run, cursor, found)
+            cursor = self._read_pages(run, cursor)
+            distinct = len(self._ledger.seen(run.id))
+            if is_doubtful(cursor, distinct, self._count()):
+                cursor = by_offset(cursor)
+                self._ledger.move(run.id, cursor, forget=True)
+                self._read_pages(run, cursor)
         except FAULTS as error:
             return self._ledger.run(run.id), error
         return self._ledger.run(run.id), None
+
+    def _read_pages(self, run: Run, cursor: Cursor) -> Cursor:
+        """Read to the end, by keyset or, where the portal refuses that, by offsets."""
+        while not cursor.ended:
+            try:
+                found = self._site.search(cursor.query(self._source.settings.fq))
+            except PeerError:
+                if cursor.method == "offset" or not cursor.last:
+                    raise
+                cursor = by_offset(cursor)
+                self._ledger.move(run.id, cursor, forget=True)
+                continue
+            cursor = self._take(run, cursor, found)
+        return cursor
 
     def _count(self) -> int:
         return self._site.search(Query(self._source.settings.fq, 0, rows=0)).count
@@ -222,14 +240,11 @@ class InwardBridge:
         look = self._look(run)
         if sound and not self._source.settings.fq:
             self._compare_with_list(look)
-        held = {
-            package: item.digest
-            for package, item in self._ledger.held(self._source.id).items()
-            if item.live
-        }
+        known = self._ledger.held(self._source.id)
+        held = {number: item.digest for number, item in known.items() if item.live}
         missing = compare(held, look.digests).missing
-        rows = [
-            (package, look.names.get(package, ""), None, decision)
+        rows: list[tuple[str, str, Digest | None, Decision]] = [
+            (package, known[package].name, None, decision)
             for package, decision in self._judge_all(missing, complete, look).items()
         ]
         compared = compare(held, look.digests)
@@ -248,7 +263,7 @@ class InwardBridge:
             complete=complete,
             brake=brake(
                 held=len(held),
-                seen=len(look.digests) if sound else len(look.digests) or 1,
+                seen=max(len(look.digests), 0 if sound else 1),
                 gone=sum(decision is Decision.GONE for *_, decision in rows),
                 changed=sum(held[p] is not None for p in compared.changed),
             ),
@@ -316,7 +331,9 @@ class InwardBridge:
         found: dict[str, Decision] = {}
         nothing_seen = not look.digests
         for package in missing:
-            if package in look.spoilt or not complete:
+            if package in look.spoilt:
+                continue  # enumerated: it fails by itself
+            if not complete:
                 found[package] = Decision.KEPT
                 continue
             if nothing_seen:  # the brake holds the run; each is asked about later
@@ -337,10 +354,15 @@ class InwardBridge:
 
     def _apply(self, run: Run, fault: ShahrdadError | None) -> dict[str, Any]:
         """Apply what is left of a run, and end it."""
+        known = self._ledger.held(self._source.id)
+        city = self._node.config.node.city
+        own = self._node.catalog.list(city=city, withdrawn=True)
+        self._taken = {item.slug for item in known.values()}
+        self._taken |= {dataset.slug for dataset in own}
         for item in self._ledger.seen(run.id):
             if item.outcome is None:
                 try:
-                    self._apply_one(run, item)
+                    self._apply_one(run, item, known.get(item.package))
                 except ShahrdadError as error:
                     self._ledger.settle(
                         run,
@@ -355,8 +377,7 @@ class InwardBridge:
         self._ledger.set_state(run.id, state, ended=publish.now(), report=report)
         return report
 
-    def _apply_one(self, run: Run, item: Seen) -> None:
-        held = self._ledger.held(self._source.id).get(item.package)
+    def _apply_one(self, run: Run, item: Seen, held: Held | None) -> None:
         match item.decision:
             case Decision.NEW | Decision.CHANGED:
                 self._write(run, item, held)
@@ -425,7 +446,7 @@ class InwardBridge:
             run,
             item.package,
             "unchanged" if same else "published",
-            digest=item.digest,
+            digest=None if contents.come_back else item.digest,
             faults=contents.faults,
         )
 
@@ -443,19 +464,18 @@ class InwardBridge:
 
     def _new_slug(self, package: str, name: str) -> str:
         """Return a slug that no other dataset of the city has or had."""
-        taken = {item.slug for item in self._ledger.held(self._source.id).values()}
-        city = self._node.config.node.city
-        taken |= {
-            dataset.slug
-            for dataset in self._node.catalog.list(city=city, withdrawn=True)
-        }
-        return dataset_slug(self._source.name, name, package, taken)
+        slug = dataset_slug(self._source.name, name, package, self._taken)
+        self._taken.add(slug)
+        return slug
 
     def _withdraw(self, run: Run, item: Seen, held: Held) -> None:
         """Write a tombstone, if the portal still says that the dataset is gone."""
         if self._site.show(item.package).word is not Word.GONE:
             self._ledger.settle(run, item.package, "kept")
             return
+        # Before the tombstone: else a kill between the two would look as if a person
+        # had withdrawn it, and a dataset that comes back would stay away.
+        self._ledger.set_live(self._source.id, item.package, live=False)
         try:
             publish.withdraw(self._node, f"{self._node.config.node.city}/{held.slug}")
         except ConflictError as error:

@@ -1,8 +1,8 @@
 """A dataset's files and links: what is fetched, what becomes a table, what stays.
 
-    a mapped file        judged; a valid one becomes a table, its original kept privately
-    another file         kept as it came, as a public object
-    anything else        a link: a format that is not fetched, too large, dead
+    a mapped file     judged; a valid one becomes a table, its original stays private
+    another file      kept as it came, as a public object
+    anything else     a link: a format that is not fetched, too large, dead
 
 A file that did not come this time stays as it was fetched last: a server that fails for
 an hour makes no new version. What did not come is reported.
@@ -13,17 +13,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shahrdad.datasets import standards
-from shahrdad.datasets.errors import DataError, ShahrdadError
-from shahrdad.federation.bridge.files import FORMATS, FileFetcher, Known
-from shahrdad.federation.bridge.packages import Package, Resource
+from shahrdad.datasets.errors import (
+    DataError,
+    PeerError,
+    Reason,
+    ShahrdadError,
+    UnavailableError,
+)
+from shahrdad.federation.bridge.files import FORMATS, FileFetcher
+from shahrdad.federation.bridge.packages import Known, Package, Resource
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node.bridge.ledger import Conversion, KeptFile, Ledger, Source
+from shahrdad.node.bridge.ledger import Ledger
+from shahrdad.node.bridge.rows import Conversion, KeptFile, Source
 from shahrdad.node.bridge.tables import Judged, Wish, judge
 from shahrdad.node.publish import now
 from shahrdad.node.record import Attachment, Table
@@ -49,6 +56,7 @@ class Contents:
     writer: dict[str, Any] = field(default_factory=dict)
     errors: int = 0
     warnings: int = 0
+    come_back: bool = False  # a file may come at the next run, though nothing changed
 
 
 class Keeper:
@@ -110,8 +118,13 @@ class Keeper:
             except ShahrdadError as error:
                 faults.append(_fault(kept.url, error))
                 continue
-            if fetched is not None and fetched.digest != kept.digest:
+            if fetched is None:
+                continue
+            if fetched.digest != kept.digest:
                 return True, faults
+            self._ledger.keep_file(
+                self._source.id, package, replace(kept, known=fetched.known)
+            )
         return False, faults
 
     def _wish(
@@ -175,6 +188,8 @@ class Keeper:
                 put_file(self._node.store, area, target)
         except ShahrdadError as error:
             found.faults.append(_fault(resource.url, error))
+            passing = isinstance(error, PeerError | UnavailableError)
+            found.come_back |= passing and error.reason is not Reason.TOO_LARGE
             return last if same else None
         kept = KeptFile(
             resource.id,

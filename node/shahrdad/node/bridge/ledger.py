@@ -8,188 +8,26 @@ was lost is adopted again from the records.
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.bridge.decisions import Brake, Decision
-from shahrdad.federation.bridge.files import Known
 from shahrdad.federation.bridge.listing import Cursor
+from shahrdad.federation.bridge.packages import Known
 from shahrdad.federation.verify.digest import Digest
-
-MIGRATIONS = (
-    """
-CREATE TABLE bridge_source(
-  id INTEGER PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE,
-  url TEXT NOT NULL,
-  settings TEXT NOT NULL             -- JSON, see Settings
-) STRICT;
-CREATE TABLE bridge_run(
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  source INTEGER NOT NULL REFERENCES bridge_source(id),
-  started TEXT NOT NULL,
-  ended TEXT,
-  state TEXT NOT NULL
-    CHECK(state IN('listing','held','applying','done','incomplete','abandoned')),
-  cursor TEXT NOT NULL,              -- JSON, see listing.Cursor
-  complete INTEGER NOT NULL DEFAULT 0,
-  brake TEXT,                        -- why it is or was held
-  report TEXT                        -- JSON, once it ended or is held
-) STRICT;
-CREATE TABLE bridge_object(          -- what is held of a source, gone ones too
-  source INTEGER NOT NULL REFERENCES bridge_source(id),
-  package TEXT NOT NULL,             -- the portal's identifier
-  slug TEXT NOT NULL,                -- ours, given once
-  name TEXT NOT NULL,                -- the portal's newest name
-  digest BLOB,                       -- last applied; NULL = apply again
-  live INTEGER NOT NULL,
-  error TEXT,                        -- reason of the last failure, NULL after success
-  detail TEXT,
-  PRIMARY KEY(source, package),
-  UNIQUE(source, slug)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE bridge_seen(            -- what a run enumerated, and decided
-  run INTEGER NOT NULL REFERENCES bridge_run(id),
-  package TEXT NOT NULL,
-  name TEXT NOT NULL,
-  digest BLOB,
-  turns INTEGER NOT NULL DEFAULT 0,  -- bit n-1: seen in turn n
-  decision TEXT,
-  outcome TEXT,                      -- NULL = still to be done
-  error TEXT,
-  detail TEXT,
-  faults TEXT,                       -- JSON: files that did not come, or were refused
-  PRIMARY KEY(run, package)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE bridge_file(            -- what a server said of a file
-  source INTEGER NOT NULL REFERENCES bridge_source(id),
-  package TEXT NOT NULL,
-  resource TEXT NOT NULL,
-  url TEXT NOT NULL,
-  etag TEXT NOT NULL,
-  modified TEXT NOT NULL,
-  sha256 BLOB NOT NULL,
-  size INTEGER NOT NULL,
-  media_type TEXT NOT NULL,
-  area TEXT NOT NULL,
-  PRIMARY KEY(source, package, resource)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE bridge_pushed(          -- what a portal was given
-  source INTEGER NOT NULL REFERENCES bridge_source(id),
-  ref TEXT NOT NULL,
-  digest BLOB,                       -- of what it was given; NULL = give again
-  error TEXT,
-  detail TEXT,
-  PRIMARY KEY(source, ref)
-) STRICT, WITHOUT ROWID;
-""",
+from shahrdad.node.bridge.rows import (
+    Conversion,
+    Held,
+    KeptFile,
+    Outcome,
+    Run,
+    Seen,
+    Settings,
+    Source,
 )
+
 RUNS_KEPT = 20
-Outcome = Literal["published", "unchanged", "withdrawn", "kept", "failed", "skipped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """Which files of a source become tables of a standard.
-
-    Attributes:
-        pattern: A dataset's name, `*` for anything; `name/resource` for one file of it.
-        family: The standard.
-        profile: A mapping profile for the columns.
-    """
-
-    pattern: str
-    family: str
-    profile: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a source is read or written.
-
-    Attributes:
-        fq: What it is limited to, in the portal's query language.
-        files: `keep` fetches files, `link` leaves them where they are.
-        maps: What becomes a table.
-        file_bytes_max: The largest file that is fetched.
-        key_file: The file that holds the token for writing.
-        organization: The organization there that gets our datasets.
-        send_ids: Create datasets with our identifiers; a sysadmin's right.
-    """
-
-    fq: str = ""
-    files: Literal["keep", "link"] = "keep"
-    maps: tuple[Conversion, ...] = ()
-    file_bytes_max: int = 0
-    key_file: str = ""
-    organization: str = ""
-    send_ids: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A portal, by the name that the operator gave it."""
-
-    id: int
-    name: str
-    url: str
-    settings: Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One look at a source, and what came of it."""
-
-    id: int
-    source: int
-    started: str
-    ended: str | None
-    state: str
-    cursor: Cursor
-    complete: bool
-    brake: str | None
-    report: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What is held of one dataset of a portal."""
-
-    package: str
-    slug: str
-    name: str
-    digest: Digest | None
-    live: bool
-    error: str | None
-    detail: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One dataset in a run."""
-
-    package: str
-    name: str
-    digest: Digest | None
-    decision: Decision | None
-    outcome: str | None
-    error: str | None
-    detail: str | None
-    faults: tuple[Mapping[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class KeptFile:
-    """A file that was fetched, and lies in the store."""
-
-    resource: str
-    url: str
-    known: Known
-    digest: Digest
-    size: int
-    media_type: str
-    area: str
 
 
 class Ledger:
@@ -565,16 +403,10 @@ class Ledger:
             (source, ref, digest.raw if digest else None, error, detail),
         )
 
-    def forget_pushed(self, source: int, ref: str) -> None:
-        """Note that a portal has a dataset no longer."""
-        self._connect().execute(
-            "DELETE FROM bridge_pushed WHERE source=? AND ref=?", (source, ref)
-        )
-
     def _runs(self, where: str, *values: int) -> list[Run]:
+        columns = "id, source, started, ended, state, cursor, complete, brake, report"
         rows = self._connect().execute(
-            "SELECT id, source, started, ended, state, cursor, complete, brake, report"
-            f" FROM bridge_run WHERE {where}",
+            f"SELECT {columns} FROM bridge_run WHERE {where}",  # noqa: S608
             values,
         )
         return [
@@ -589,7 +421,17 @@ class Ledger:
                 brake,
                 json.loads(report) if report else None,
             )
-            for number, source, started, ended, state, cursor, complete, brake, report in rows
+            for (
+                number,
+                source,
+                started,
+                ended,
+                state,
+                cursor,
+                complete,
+                brake,
+                report,
+            ) in rows
         ]
 
     def _set_cursor(

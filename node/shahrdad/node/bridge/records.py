@@ -6,7 +6,7 @@ from shahrdad.datasets import standards
 from shahrdad.federation.bridge.packages import Package
 from shahrdad.node import record
 from shahrdad.node.bridge.keeping import Contents
-from shahrdad.node.bridge.ledger import Source
+from shahrdad.node.bridge.rows import Source
 from shahrdad.node.record import Description
 
 if TYPE_CHECKING:

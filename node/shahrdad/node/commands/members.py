@@ -198,6 +198,8 @@ def publish(
         offline: Sign although no peer can be asked.
     """
     from shahrdad.federation import approved_note
+    from shahrdad.federation.log_writer import PutEntry
+    from shahrdad.federation.verify.digest import Digest
     from shahrdad.node.city import open_node
 
     published = []
@@ -212,7 +214,10 @@ def publish(
             with node.database.exclusive("publish"):
                 keys.refresh()
                 keys.membership.check(key, note)
-                index = node.append_put(key, note)
+                # The approvers are the eyes here; a dataset's approval is another.
+                digest = Digest.of(note)
+                head = node.writer.publish([PutEntry(key, digest)], {digest: note})
+                (index,) = head.indexes
             keys.refresh()
             published.append({"file": str(file), "key": key, "index": index})
             common.say(

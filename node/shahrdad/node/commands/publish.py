@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -11,6 +11,10 @@ from shahrdad.node.commands.validate import pairs, read_profile
 from shahrdad.node.commands.validate import show as show_report
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from shahrdad.node.console import Progress
+    from shahrdad.node.publish import OnProgress, Stage
 
 STAGES = {
     "original": ("نگهداری فایل", "Keeping the file"),
@@ -45,12 +49,14 @@ def publish(
     example: str | None = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
     marked: Path | None = None,
+    token_file: Path | None = None,
     common: Common = Common(),  # noqa: B008
 ) -> None:
     """Check a file and publish it as the next version of a dataset.
 
     A file with errors publishes nothing: it is kept, with its report. The same content
-    again is no new version.
+    again is no new version. Under four eyes the file becomes a submitted draft, which
+    another person approves.
 
     Args:
         file: The file as the unit has it.
@@ -77,8 +83,10 @@ def publish(
             standard and profile are then known.
         offline: Sign although no peer can be asked what it holds of our log.
         marked: On errors, write the file with the wrong cells marked here.
+        token_file: Under four eyes, the file of your token (draft:write and submit).
     """
     from shahrdad.node.city import open_node
+    from shahrdad.node.commands.drafts import hand_in
     from shahrdad.node.example_files import find_example
     from shahrdad.node.example_files import handed as handed_example
     from shahrdad.node.handing import handed_of
@@ -86,7 +94,7 @@ def publish(
 
     if family is None and example is None:
         raise RequestError(Reason.SCHEMA_NEEDED)
-    with open_node(common.config, signing=True, offline=offline) as node:
+    with open_node(common.config, signing=None, offline=offline) as node:
         if example is not None:
             handed = handed_example(find_example(*example.partition("/")[::2]), file)
         else:
@@ -116,13 +124,11 @@ def publish(
                 },
             )
         with common.progress("انتشار", "Publishing") as progress:
-            outcome, report = publish_file(
-                node,
-                handed,
-                lambda stage, done, total: progress.update(
-                    done, total, common.text(*STAGES[stage])
-                ),
-            )
+            tell = _teller(common, progress)
+            if node.config.publish.approval != "single":
+                hand_in(node, handed, token_file, tell, marked, common)
+                return
+            outcome, report = publish_file(node, handed, tell)
         if outcome.state == "refused" and marked is not None:
             report.write_marked(marked, lang=common.language)
         if common.json:
@@ -141,11 +147,13 @@ def withdraw(
     by: str | None = None,
     yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative="")] = False,
     offline: Annotated[bool, Parameter(negative="")] = False,
+    token_file: Path | None = None,
     common: Common = Common(),  # noqa: B008
 ) -> None:
     """Withdraw a dataset of this city; every mirror learns of it at its next round.
 
-    The entry stays in the log for ever: what was published remains provable.
+    The entry stays in the log for ever: what was published remains provable. Under four
+    eyes this asks for it, and another person approves.
 
     Args:
         ref: The dataset, for example kerman/budget-1404 or budget-1404.
@@ -153,17 +161,26 @@ def withdraw(
         by: The slug of the dataset that replaces it.
         yes: Do not ask.
         offline: Sign although no peer can be asked what it holds of our log.
+        token_file: Under four eyes, the file of your token (draft:write).
     """
+    from shahrdad.node.accounts.acting import acting
     from shahrdad.node.city import open_node
+    from shahrdad.node.commands.drafts import draft_json, tell_submitted
+    from shahrdad.node.drafting import draft_withdrawal
     from shahrdad.node.publish import withdraw as withdraw_dataset
 
-    with open_node(common.config, signing=True, offline=offline) as node:
+    with open_node(common.config, signing=None, offline=offline) as node:
         if not yes and sys.stdin.isatty():
             common.say(
                 f"مجموعه‌دادهٔ {ref} پس گرفته شود؟ (y/n)", f"Withdraw {ref}? (y/n)"
             )
             if not sys.stdin.readline().strip().lower().startswith("y"):
                 sys.exit(ExitCode.NOT_ALLOWED)
+        if node.config.publish.approval != "single":
+            who = acting(node, token_file)
+            draft = draft_withdrawal(node, ref, who, reason=reason, replaced_by=by)
+            tell_submitted(common, draft_json(node, draft))
+            return
         index = withdraw_dataset(node, ref, reason=reason, by=by)
         if common.json:
             print_json({"ref": ref, "index": index, "reason": reason})
@@ -172,6 +189,15 @@ def withdraw(
             f"{ref} پس گرفته شد (درایهٔ {index}).",
             f"{ref} is withdrawn (entry {index}).",
         )
+
+
+def _teller(common: Common, progress: "Progress") -> "OnProgress":
+    """Return what shows how far a publication came."""
+
+    def tell(stage: "Stage", done: int, total: int | None) -> None:
+        progress.update(done, total, common.text(*STAGES[stage]))
+
+    return tell
 
 
 def outcome_json(outcome: Any) -> dict[str, Any]:

@@ -48,7 +48,12 @@ STATUS: Mapping[str, int] = {
 
 _REASONS: Mapping[str, tuple[Reason, ...]] = {
     "unknown-parameter": (Reason.PARAMETER_UNKNOWN,),
-    "bad-parameter": (Reason.PARAMETER_VALUE,),
+    "bad-parameter": (
+        Reason.BATCH_EMPTY,
+        Reason.BATCH_FILE_UNCLEAR,
+        Reason.EXECUTOR_UNKNOWN,
+        Reason.PARAMETER_VALUE,
+    ),
     "unknown-field": (Reason.COLUMN_UNKNOWN,),
     "unknown-operator": (Reason.OPERATOR_UNKNOWN,),
     "query-too-expensive": (Reason.QUERY_TOO_EXPENSIVE,),
@@ -117,6 +122,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
     "method-not-allowed": (Reason.METHOD_NOT_ALLOWED,),
     "not-acceptable": (Reason.NOT_ACCEPTABLE,),
     "conflict": (
+        Reason.WORKER_VERSION,
         Reason.ACCOUNT_EXISTS,
         Reason.DRAFT_STALE,
         Reason.IDEMPOTENCY_KEY_RUNNING,
@@ -229,7 +235,11 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.SHORT_STREAM,
         Reason.TIMEOUT,
     ),
-    "not-ready": (Reason.NOT_READY,),
+    "not-ready": (
+        Reason.EXECUTOR_AWAY,
+        Reason.NOT_READY,
+        Reason.TASK_KILLED,
+    ),
     "store-unavailable": (
         Reason.OBJECT_DAMAGED,
         Reason.STORE_BUCKET_UNKNOWN,

@@ -75,7 +75,7 @@ def with_nulls(cells: pa.StringArray, null: Mask) -> pa.StringArray:
 
 
 def missing_mask(cells: pa.StringArray, missing: Sequence[str]) -> Mask | None:
-    """Return which cells hold no value, null or a missing text; None for none of them."""
+    """Return which cells hold no value, null or a missing text; None for none."""
     absent = None if not cells.null_count else ~as_mask(cells.is_valid())
     sizes = lengths(cells)
     longest = max((len(text.encode()) for text in missing), default=-1)

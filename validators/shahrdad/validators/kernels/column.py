@@ -1,4 +1,4 @@
-"""Reads one column, batch by batch: kernels where they are sure, the reference elsewhere.
+"""Reads one column: kernels where they are sure, the reference elsewhere.
 
 A text that the kernel is not sure of goes to the reference once: a bounded cache keeps
 the answers. So the result never depends on what a kernel can or cannot do.
@@ -150,7 +150,10 @@ class ColumnReader:
         self, cells: pa.StringArray, answer: Answer
     ) -> tuple[pa.Array, Verdicts | None]:
         """Ask the reference about the cells that the kernel is not sure of."""
-        unsure = mask_array(answer.unsure)
+        chosen = answer.unsure
+        if chosen is None:
+            return answer.values, None
+        unsure = mask_array(chosen)
         distinct = cells.filter(unsure).dictionary_encode()
         readings = self._readings(distinct.dictionary)
         numbers = np.array([number for _, number in readings], np.int16)
@@ -158,7 +161,7 @@ class ColumnReader:
         verdicts = None
         if numbers.any():
             verdicts = np.zeros(len(cells), np.int16)
-            verdicts[answer.unsure] = numbers[indices]
+            verdicts[chosen] = numbers[indices]
         if self.type == pa.string():
             texts = distinct.dictionary
             if numbers.any():
@@ -208,7 +211,7 @@ def _text(item: Any) -> str:
 
 
 def _replace(values: pa.Array, mask: pa.BooleanArray, picked: pa.Array) -> pa.Array:
-    """Return the values with the masked ones replaced, for types that Arrow cannot mask."""
+    """Return values with the masked ones replaced, where Arrow cannot do it."""
     places = np.flatnonzero(mask.to_numpy(zero_copy_only=False))
     order = np.arange(len(values))
     order[places] = len(values) + np.arange(len(picked))

@@ -1,4 +1,7 @@
-"""Date and datetime columns; `strptime` of Arrow is never used: it makes 30 February 1 March."""
+"""Date and datetime columns.
+
+Arrow's `strptime` is never used: it makes 1 March of 30 February.
+"""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -23,8 +26,14 @@ _EPOCH = date(1970, 1, 1)
 _DAY_FIRST = (date(1, 1, 1) - _EPOCH).days  # Arrow reads the year 0000, Python does not
 _JALALI_FIRST = (date(1300, 1, 1) - _EPOCH).days
 _JALALI_END = (date(1500, 1, 1) - _EPOCH).days
+_AFTER_JALALI_YEARS = pa.scalar(_JALALI_END * 86_400_000_000, pa.int64()).cast(
+    pa.timestamp("us", "UTC")
+)
 _DATE_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_UTC_FORM = r"^[0-9]{4}-[0-9]{2}-[0-2][0-9]T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
+_UTC_FORM = (
+    r"^[0-9]{4}-[0-9]{2}-[0-2][0-9]T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{1,6})?Z$"
+)
 
 
 def date_kernel(field: FieldPlan) -> Kernel:
@@ -61,8 +70,8 @@ def _cast_dates(cells: pa.StringArray) -> Answer:
     tens = (
         bool((sizes == 10).all()) if valid is None else bool((sizes[valid] == 10).all())
     )
-    # Ten bytes, none above '9', that Arrow can cast are surely digits and two marks: the
-    # cast checks the marks, the days of the month and that nothing follows.
+    # Ten bytes, none above '9', that Arrow can cast are surely digits and two marks:
+    # the cast checks the marks, the days of the month and that nothing follows.
     if tens and byte_max(cells) <= 0x39:
         try:
             return Answer(cells.cast(pa.date32()))
@@ -121,12 +130,7 @@ def datetime_kernel(field: FieldPlan) -> Kernel:
         valid = valid_mask(cells)
         present: Mask = np.ones(len(cells), bool) if valid is None else valid
         doubtful = ~as_mask(sure) & present
-        early = as_mask(
-            pc.less(
-                values, pa.scalar(datetime(1500, 1, 1), pa.timestamp("us")).cast(type_)
-            )
-        )  # noqa: DTZ001
-        doubtful |= early
+        doubtful |= as_mask(pc.less(values, _AFTER_JALALI_YEARS))
         for key, limit in limits.items():
             compare = pc.less if "inimum" in key else pc.greater
             doubtful |= as_mask(compare(values, limit)) | as_mask(

@@ -103,7 +103,7 @@ def _with_point(cells: pa.StringArray, mark: str) -> pa.StringArray:
 
 
 def _cast(cells: pa.StringArray, type_: pa.DataType, form: str, whole: bool) -> Answer:
-    """Cast a column at once where that is trustworthy, else cell by cell by its form."""
+    """Cast a column at once where that is trustworthy, else by its form."""
     if whole and byte_max(cells) <= _NINE:
         try:
             return Answer(cells.cast(type_))
@@ -160,7 +160,9 @@ def _number_bounds(field: FieldPlan, *, inclusive: bool) -> Bounds:
         if key in ("minimum", "exclusiveMinimum"):
             least = max(least, bound if sure else float(np.nextafter(bound, np.inf)))
         else:
-            greatest = min(greatest, bound if sure else float(np.nextafter(bound, -np.inf)))
+            greatest = min(
+                greatest, bound if sure else float(np.nextafter(bound, -np.inf))
+            )
     return least, greatest
 
 

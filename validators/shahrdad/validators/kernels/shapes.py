@@ -1,7 +1,8 @@
 """Patterns of a fixed number of characters, judged on the bytes of a whole column.
 
-`[A-Z]{2}-[0-9]{4}` says what byte stands at each place. Where every cell has that length,
-a few comparisons of whole columns settle all cells; anything else is left to RE2.
+`[A-Z]{2}-[0-9]{4}` says what byte stands at each place. Where every cell has that
+length, a few comparisons of whole columns settle all cells; anything else is left to
+RE2.
 """
 
 import re
@@ -15,7 +16,8 @@ from shahrdad.validators.kernels.cells import data, lengths, valid_mask
 
 _PART = re.compile(
     r"(?:\[(?P<set>(?:[A-Za-z0-9](?:-[A-Za-z0-9])?|[_./])+)\]|(?P<digit>\\d)"
-    r"|(?P<literal>[A-Za-z0-9 _:;,<>=!@#%&~/'\"-]|\\[.\-/]))(?:\{(?P<count>[0-9]{1,3})\})?"
+    r"|(?P<literal>[A-Za-z0-9"
+    r" _:;,<>=!@#%&~/'\"-]|\\[.\-/]))(?:\{(?P<count>[0-9]{1,3})\})?"
 )
 BYTES_MAX = 64  # longer shapes are left to RE2
 
@@ -52,10 +54,11 @@ class Shape:
         count = len(sizes) if valid is None else int(valid.sum())
         if not count:
             return True
-        if not (sizes == self.length).all():
-            # Cells that are null may have no bytes; others of another length do not match.
-            if valid is None or not (np.where(valid, sizes == self.length, sizes == 0)).all():
-                return False
+        fits = sizes == self.length
+        if valid is not None:
+            fits = np.where(valid, fits, sizes == 0)  # a null must have no bytes
+        if not fits.all():
+            return False
         content = data(cells)
         if len(content) != count * self.length:
             return False

@@ -1,4 +1,4 @@
-"""The report as one self-contained page: no script, no style attribute, no outside link.
+"""The report as one self-contained page: no script, no style attribute, no link.
 
 Findings are grouped by code, then by column; the first `SHOWN_MAX` of each group are
 shown, with the count of the rest. The style stands in one `style` element whose hash
@@ -20,20 +20,21 @@ SHOWN_MAX = 200
 
 _STYLE = """
 :root{color-scheme:light dark}
-body{font:16px/1.7 Vazirmatn,"Noto Sans Arabic",Tahoma,system-ui,sans-serif;margin:0 auto;
-max-inline-size:60rem;padding:1.5rem}
+body{font:16px/1.7 Vazirmatn,"Noto Sans Arabic",Tahoma,system-ui,sans-serif;margin:0
+auto; max-inline-size:60rem;padding:1.5rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-block-start:2rem}
 .valid{border-inline-start:.4rem solid #1a7f37;padding-inline-start:1rem}
 .invalid{border-inline-start:.4rem solid #b3261e;padding-inline-start:1rem}
 table{border-collapse:collapse;inline-size:100%}
-th,td{text-align:start;vertical-align:top;padding:.35rem .6rem;border-block-end:1px solid #8884}
-.error{color:#b3261e}.warning{color:#8a5a00}.info{color:#1f5fa8}
-@media (prefers-color-scheme:dark){.error{color:#ff8a80}.warning{color:#ffc860}.info{color:#8ab4f8}}
-code{direction:ltr;unicode-bidi:isolate}
-summary{cursor:pointer;padding-block:.3rem}
+th,td{text-align:start;vertical-align:top;padding:.35rem .6rem;border-block-end:1px
+solid #8884} .error{color:#b3261e}.warning{color:#8a5a00}.info{color:#1f5fa8} @media
+(prefers-color-scheme:dark){.error{color:#ff8a80}.warning{color:#ffc860}.info{color:#8ab4f8}}
+code{direction:ltr;unicode-bidi:isolate} summary{cursor:pointer;padding-block:.3rem}
 small{opacity:.75}
 """
-STYLE_SHA256 = "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+STYLE_SHA256 = (
+    "sha256-" + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+)
 
 _WORDS = {
     "fa": {
@@ -137,10 +138,15 @@ def _verdict(report: Report, name: str, language: Language) -> Iterable[str]:
         (report.warning_count, "warnings"),
     )
     comma = "، " if language == "fa" else ", "
-    told = comma.join(f"{_number(count, language)} {words[key]}" for count, key in counts)
-    yield f'<div class="{kind}"><p><strong><bdi>{escape(name)}</bdi> {words[kind]}</strong></p>'
+    told = comma.join(
+        f"{_number(count, language)} {words[key]}" for count, key in counts
+    )
+    yield f'<div class="{kind}"><p><strong>'
+    yield f"<bdi>{escape(name)}</bdi> {words[kind]}</strong></p>"
     yield f"<p>{told}</p>"
-    schema = f"{report.schema.get('name', '')} {report.schema.get('version') or ''}".strip()
+    schema = (
+        f"{report.schema.get('name', '')} {report.schema.get('version') or ''}".strip()
+    )
     yield f"<p><small>{words['schema']}: <bdi>{escape(schema)}</bdi>"
     if report.sha256:
         yield f"<br>SHA-256: <code>{report.sha256}</code>"
@@ -159,7 +165,8 @@ def _findings(report: Report, language: Language) -> Iterable[str]:
         severity = next(iter(columns.values()))[0].severity
         total = report.findings.by_code[code]
         yield "<details open><summary>"
-        yield f'<strong class="{severity}"><code>{escape(code)}</code></strong> {_number(total, language)}'
+        yield f'<strong class="{severity}"><code>{escape(code)}</code></strong>'
+        yield _number(total, language)
         yield "</summary>"
         for column, issues in columns.items():
             yield f"<h3>{escape(column)}</h3>"
@@ -167,7 +174,9 @@ def _findings(report: Report, language: Language) -> Iterable[str]:
         yield "</details>"
 
 
-def _issue_table(report: Report, issues: Sequence[Issue], language: Language) -> Iterable[str]:
+def _issue_table(
+    report: Report, issues: Sequence[Issue], language: Language
+) -> Iterable[str]:
     words, explain = _WORDS[language], report.explainer
     yield f"<table><thead><tr><th>{words['place']}</th><th>{words['message']}</th>"
     yield f"<th>{words['fix']}</th></tr></thead><tbody>"
@@ -187,14 +196,21 @@ def _rules(rules: Sequence[Outcome], language: Language) -> Iterable[str]:
         return
     words = _WORDS[language]
     yield f"<h2>{words['rules']}</h2><table><thead><tr>"
-    yield "".join(f"<th>{words[key]}</th>" for key in ("rule", "outcome", "count", "why"))
+    yield "".join(
+        f"<th>{words[key]}</th>" for key in ("rule", "outcome", "count", "why")
+    )
     yield "</tr></thead><tbody>"
     for rule in rules:
         shade = rule.severity if rule.outcome == "violated" else "info"
         why = f"{words['waived']}: {rule.waived}" if rule.waived else rule.why or ""
         count = _number(rule.count, language) if rule.count else ""
-        yield f"<tr><td><code>{escape(rule.id)}</code> <small>{escape(rule.name)}</small></td>"
-        yield f'<td class="{shade}">{words[rule.outcome]}</td><td>{count}</td><td>{escape(why)}</td></tr>'
+        cells = (
+            f"<code>{escape(rule.id)}</code> <small>{escape(rule.name)}</small>",
+            f'<span class="{shade}">{words[rule.outcome]}</span>',
+            count,
+            escape(why),
+        )
+        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     yield "</tbody></table>"
 
 
@@ -211,8 +227,13 @@ def _changes(report: Report, language: Language) -> Iterable[str]:
             f"<bdi>{escape(s['before'])}</bdi> → <bdi>{escape(s['after'])}</bdi>"
             for s in entry["samples"][:3]
         )
-        yield f"<tr><td>{escape(entry['column'])}</td><td><code>{escape(entry['step'])}</code></td>"
-        yield f"<td>{_number(entry['changed'], language)}</td><td>{samples}</td></tr>"
+        cells = (
+            escape(entry["column"]),
+            f"<code>{escape(entry['step'])}</code>",
+            _number(entry["changed"], language),
+            samples,
+        )
+        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     yield "</tbody></table>"
 
 

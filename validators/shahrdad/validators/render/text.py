@@ -1,4 +1,4 @@
-"""The report in a terminal: the verdict, counts by code, the first findings, what next."""
+"""The report in a terminal: the verdict, the first findings, what next."""
 
 from shahrdad.validators.codes import Language
 from shahrdad.validators.explain import digits

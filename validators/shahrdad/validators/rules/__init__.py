@@ -1,1 +1,1 @@
-"""Rules of the standards: of rows in the pass, of tables and other families after it."""
+"""Rules of the standards: of rows in the pass, of tables after it."""

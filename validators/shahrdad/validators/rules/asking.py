@@ -1,7 +1,7 @@
 """Asks DuckDB about one table: our own SQL, quoted names, bound values, no outside.
 
-The connection reads no file and no network, loads no extension, and its configuration is
-locked; the data is given as Arrow tables.
+The connection reads no file and no network, loads no extension, and its configuration
+is locked; the data is given as Arrow tables.
 """
 
 import tempfile
@@ -37,7 +37,7 @@ class Asking:
     """A locked connection over some Arrow tables."""
 
     def __init__(self) -> None:
-        import duckdb  # noqa: PLC0415
+        import duckdb
 
         self._folder = tempfile.TemporaryDirectory(prefix="shahrdad-sql-")
         self._connection = duckdb.connect(

@@ -1,8 +1,8 @@
 """Conditions, which are data: `{"column", "op", "value"}`, `all`, `any`, `not`.
 
-Nothing is evaluated as code. The logic has three values: a comparison with an empty cell
-is unknown; the place says what that counts for (`standards.md` 5.2): false in `where` and
-`if`, true in `then`.
+Nothing is evaluated as code. The logic has three values: a comparison with an empty
+cell is unknown; the place says what that counts for (`standards.md` 5.2): false in
+`where` and `if`, true in `then`.
 """
 
 from collections.abc import Callable, Mapping
@@ -125,7 +125,7 @@ def _atom(
         return pc.starts_with(column, str(value))
     if op == "in-jalali-year":
         years = jalali_years(column)
-        return pc.equal(years, int(value))
+        return pc.equal(years, literal(value, pa.int64()))
     return compare(op, column, pa.scalar(literal(value, column.type), column.type))
 
 
@@ -169,8 +169,8 @@ def literal(value: Any, type_: pa.DataType) -> Any:
 
 
 def nowruz_days() -> tuple[np.ndarray[Any, np.dtype[np.int64]], int]:
-    """Return the first day of each Jalali year since 1970, and the first of these years."""
-    from shahrdad.datasets import jalali  # noqa: PLC0415
+    """Return the first day of each Jalali year, since 1970, and the first year."""
+    from shahrdad.datasets import jalali
 
     epoch = date(1970, 1, 1)
     first = jalali.JALALI_YEAR_MIN

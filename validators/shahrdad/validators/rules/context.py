@@ -1,4 +1,4 @@
-"""What rules may ask for beside the table: context values, lists, cities, references."""
+"""What rules may ask for beside the table: values, lists, cities, references."""
 
 import hashlib
 from collections.abc import Mapping
@@ -85,7 +85,7 @@ class RuleContext:
         unit = self.settings.money_unit
         if unit is None:
             return 1
-        from shahrdad.datasets.codelists import code_list  # noqa: PLC0415
+        from shahrdad.datasets.codelists import code_list
 
         row = code_list("money_units").row(unit)
         return 1 if row is None else int(Decimal(row["rial_factor"]))
@@ -109,7 +109,7 @@ class RuleContext:
                 else:
                     rows.append({"value": item})
             return rows
-        from shahrdad.datasets.codelists import code_list  # noqa: PLC0415
+        from shahrdad.datasets.codelists import code_list
 
         try:
             found = code_list(name)
@@ -122,7 +122,7 @@ class RuleContext:
         """Facts of cities by code: `lat`, `lon`, `population`, None where unknown."""
         if self.given.cities is not None:
             return self.given.cities
-        from shahrdad.datasets.codelists import cities  # noqa: PLC0415
+        from shahrdad.datasets.codelists import cities
 
         return {
             c.code: {"lat": c.lat, "lon": c.lon, "population": c.population}
@@ -143,7 +143,7 @@ class RuleContext:
         return self._tables[family]
 
     def _load(self, family: str, ref: Ref) -> "pa.Table":
-        from shahrdad.validators.foreign import read_reference  # noqa: PLC0415
+        from shahrdad.validators.foreign import read_reference
 
         path = Path(ref.path)
         try:

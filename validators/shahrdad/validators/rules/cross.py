@@ -1,5 +1,8 @@
 """Rules that look into another release or another family, pinned by hash."""
 
+# Names are quoted identifiers and values are bound: nothing given becomes SQL.
+# ruff: noqa: S608
+
 from typing import Any
 
 import pyarrow as pa
@@ -7,7 +10,7 @@ import pyarrow.compute as pc
 
 from shahrdad.validators.kernels.cells import mask_array
 from shahrdad.validators.rules.asking import listed, quoted
-from shahrdad.validators.rules.conditions import certain, holds
+from shahrdad.validators.rules.conditions import MalformedError, certain, holds
 from shahrdad.validators.rules.found import (
     Ask,
     Found,
@@ -23,7 +26,13 @@ from shahrdad.validators.rules.tolerance import number
 
 # Months from the start of the year that a period's cumulative figure covers.
 PERIOD_RANKS = {
-    **{"q1": 3, "h1": 6, "q2": 6, "q3": 9, "h2": 12, "q4": 12, "annual": 12},
+    "q1": 3,
+    "h1": 6,
+    "q2": 6,
+    "q3": 9,
+    "h2": 12,
+    "q4": 12,
+    "annual": 12,
     **{f"m{month:02}": month for month in range(1, 13)},
 }
 
@@ -68,9 +77,12 @@ def reference_exists(rule: Rule, ask: Ask) -> Result:
     equal = " AND ".join(f"t.{quoted(n)} = s.{quoted(n)}" for n in by) or "true"
     given = " AND ".join(f"{quoted(n)} IS NOT NULL" for n in by) or "true"
     rows = ask.rows(
-        f"SELECT s._row, s._part FROM (SELECT _row, {listed(by)}, trim({part}::VARCHAR) AS _part FROM {view}"  # noqa: S608
-        f" WHERE _where AND {quoted(column)} IS NOT NULL AND {given}) s WHERE s._part <> '' AND NOT EXISTS"
-        f" (SELECT 1 FROM {target} t WHERE t.{quoted(other)}::VARCHAR = s._part AND {equal}) ORDER BY s._row",
+        f"SELECT s._row, s._part FROM (SELECT _row, {listed(by)}, trim({part}::VARCHAR)"
+        f" AS _part FROM {view}"
+        f" WHERE _where AND {quoted(column)} IS NOT NULL AND {given}) s WHERE s._part"
+        f" <> '' AND NOT EXISTS"
+        f" (SELECT 1 FROM {target} t WHERE t.{quoted(other)}::VARCHAR = s._part AND"
+        f" {equal}) ORDER BY s._row",
         *([] if separator is None else [str(separator)]),
     )
     return Result(
@@ -100,7 +112,8 @@ def cross_condition(rule: Rule, ask: Ask) -> Result:
         f"t.{quoted(str(o))} = s.{quoted(str(n))}" for n, o in pairs.items()
     )
     rows = ask.rows(
-        f"SELECT s._row FROM {view} s WHERE s._where AND s._if AND EXISTS (SELECT 1 FROM {target} t"  # noqa: S608
+        f"SELECT s._row FROM {view} s WHERE s._where AND s._if AND EXISTS (SELECT 1"
+        f" FROM {target} t"
         f" WHERE {equal} AND NOT t._passed) ORDER BY s._row"
     )
     column = next(iter(pairs), None)
@@ -112,7 +125,7 @@ def _previous(ask: Ask) -> pa.Table | None:
 
 
 def previous_ratio(rule: Rule, ask: Ask) -> Result:
-    """The sum of a group, divided by that of the group one step earlier, is in bounds."""
+    """The sum of a group, divided by that of one step earlier, is in bounds."""
     column, by = str(rule.params.get("column")), rule.names("by")
     step = rule.params.get("step") or {}
     along, size = str(step.get("column")), int(step.get("by", 1))
@@ -127,8 +140,10 @@ def previous_ratio(rule: Rule, ask: Ask) -> Result:
         own = {
             tuple(key): total
             for total, *key in ask.rows(
-                f"SELECT sum({quoted(column)}::DECIMAL(38, 6)), {listed([along, *by])} FROM {view}"  # noqa: S608
-                f" WHERE _where AND {quoted(column)} IS NOT NULL AND {quoted(along)} IS NOT NULL GROUP BY ALL ORDER BY ALL"
+                f"SELECT sum({quoted(column)}::DECIMAL(38, 6)), {listed([along, *by])}"
+                f" FROM {view}"
+                f" WHERE _where AND {quoted(column)} IS NOT NULL AND {quoted(along)} IS"
+                f" NOT NULL GROUP BY ALL ORDER BY ALL"
             )
         }
         earlier |= own
@@ -164,7 +179,7 @@ def _ranks(rule: Rule, ask: Ask, order: dict[str, Any]) -> pa.Table:
 
 
 def not_decreasing(rule: Rule, ask: Ask) -> Result:
-    """Not below the row of the same key in the previous release, or an earlier period."""
+    """Not below the row of the same key in the release before, or a period before."""
     column, key = str(rule.params.get("column")), rule.names("key")
     order = rule.params.get("order")
     previous = _previous(ask)
@@ -174,10 +189,11 @@ def not_decreasing(rule: Rule, ask: Ask) -> Result:
         rank = "0"
         ranks = None
     else:
-        ranks = ask.register(
-            _ranks(rule, ask, order if isinstance(order, dict) else {})
-        )
-        rank = f"(SELECT rank FROM {ranks} r WHERE r.code = {quoted(str(dict(order)['column']))})"
+        if not isinstance(order, dict):
+            raise MalformedError("order")
+        ranks = ask.register(_ranks(rule, ask, order))
+        period = quoted(str(order["column"]))
+        rank = f"(SELECT rank FROM {ranks} r WHERE r.code = {period})"
     view = ask.view(
         {"_where": rule.where, "_unless": rule.params.get("unless") or _NEVER(ask)}
     )
@@ -187,9 +203,11 @@ def not_decreasing(rule: Rule, ask: Ask) -> Result:
     equal = " AND ".join(f"o.{quoted(n)} = s.{quoted(n)}" for n in key)
     later = "" if order == "release" else " AND o._rank < s._rank"
     rows = ask.rows(
-        f"SELECT s._row, s.v, max(o.v) FROM (SELECT *, {quoted(column)}::DECIMAL(38, 6) AS v, {rank} AS _rank"  # noqa: S608
+        f"SELECT s._row, s.v, max(o.v) FROM (SELECT *, {quoted(column)}::DECIMAL(38, 6)"
+        f" AS v, {rank} AS _rank"
         f" FROM {view} WHERE _where AND NOT _unless AND {quoted(column)} IS NOT NULL) s"
-        f" JOIN ({older}) o ON {equal}{later} GROUP BY s._row, s.v HAVING s.v < max(o.v) ORDER BY s._row"
+        f" JOIN ({older}) o ON {equal}{later} GROUP BY s._row, s.v HAVING s.v <"
+        f" max(o.v) ORDER BY s._row"
     )
     return Result(
         [
@@ -224,17 +242,16 @@ def _older(
     """Return the SQL of the rows to compare with: key, value `v` and `_rank`."""
     order = rule.params.get("order")
     names = [*key, *([str(order["column"])] if isinstance(order, dict) else [])]
-    parts = []
     sources = [] if own is None else [own]
     if previous is not None:
         _need(previous, [column, *names], "the previous release")
         sources.append(ask.register(previous))
-    for source in sources:
-        parts.append(
-            f"SELECT {listed(key)}, {quoted(column)}::DECIMAL(38, 6) AS v, {rank} AS _rank"  # noqa: S608
-            f" FROM {source} WHERE {quoted(column)} IS NOT NULL"
-        )
-    return " UNION ALL ".join(parts)
+    name = quoted(column)
+    return " UNION ALL ".join(
+        f"SELECT {listed(key)}, {name}::DECIMAL(38, 6) AS v, {rank} AS _rank"
+        f" FROM {source} WHERE {name} IS NOT NULL"
+        for source in sources
+    )
 
 
 def key_persistence(rule: Rule, ask: Ask) -> Result:
@@ -250,7 +267,7 @@ def key_persistence(rule: Rule, ask: Ask) -> Result:
         f"t.{quoted(n)} IS NOT DISTINCT FROM p.{quoted(n)}" for n in key
     )
     rows = ask.rows(
-        f"SELECT {listed(key, 'p')} FROM {target} p WHERE NOT EXISTS"  # noqa: S608
+        f"SELECT {listed(key, 'p')} FROM {target} p WHERE NOT EXISTS"
         f" (SELECT 1 FROM {view} t WHERE {equal}) ORDER BY ALL"
     )
     if not rows:

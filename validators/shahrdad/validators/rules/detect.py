@@ -8,8 +8,10 @@ from shahrdad.validators.normalise.digits import to_ascii
 
 _LEGAL_WEIGHTS = (29, 27, 23, 19, 17, 29, 27, 23, 19, 17)
 _MAIL_HOSTS = (
-    "gmail.com googlemail.com yahoo.com ymail.com hotmail.com outlook.com live.com msn.com"
-    " icloud.com me.com aol.com protonmail.com proton.me mail.com gmx.com zoho.com yandex.com"
+    "gmail.com googlemail.com yahoo.com ymail.com hotmail.com outlook.com live.com"
+    " msn.com"
+    " icloud.com me.com aol.com protonmail.com proton.me mail.com gmx.com zoho.com"
+    " yandex.com"
     " mail.ru chmail.ir mailfa.com"
 )
 
@@ -112,13 +114,14 @@ SUSPECT = (
 
 
 def detected(text: str, names: list[str]) -> str | None:
-    """Return the first of some detections that a text shows; digits count in any script."""
+    """Return the first of some detections that a text shows, in any digits."""
     plain = to_ascii(text).replace("\u200c", " ")
     return next((name for name in names if DETECTORS[name](plain)), None)
 
 
-# Characters that are surely assigned and not private: ASCII, Latin-1, the Arabic block of
-# Persian, joiners and common punctuation. RE2, so that a column is judged in one pass.
+# Characters that are surely assigned and not private: ASCII, Latin-1, the Arabic block
+# of Persian, joiners and common punctuation. RE2, so that a column is judged in one
+# pass.
 UNUSUAL = (
     r"[^\x{09}\x{0A}\x{0D}\x{20}-\x{7E}\x{A0}-\x{FF}\x{0600}-\x{06FF}\x{200C}-\x{200F}"
     r"\x{2010}-\x{2027}\x{2030}-\x{203A}]"
@@ -126,7 +129,7 @@ UNUSUAL = (
 
 
 def broken_character(text: str) -> str | None:
-    """Return the first broken, private or unassigned character, as U+…; None without."""
+    """Return the first broken, private or unassigned character; None without."""
     for letter in text:
         if letter == "\ufffd" or unicodedata.category(letter) in ("Co", "Cn", "Cs"):
             return f"U+{ord(letter):04X}"

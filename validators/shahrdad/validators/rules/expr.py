@@ -1,15 +1,15 @@
 """Row rules over typed columns: comparisons, sums, bands, dates, places.
 
 Each takes the rule, the batch and the context, and returns the rows that violate it.
-Arithmetic on whole numbers is exact in int64 where that cannot overflow; everything that
-floats cannot decide is decided row by row in decimals.
+Arithmetic on whole numbers is exact in int64 where that cannot overflow; everything
+that floats cannot decide is decided row by row in decimals.
 """
 
 import math
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,11 @@ def compare_columns(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
 
 def _floats(column: pa.Array) -> np.ndarray[Any, np.dtype[np.float64]]:
     # Not safe: whole numbers beyond 2^53 are rounded here, and decided exactly later.
-    return column.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    rounded = column.cast(pa.float64(), safe=False).fill_null(np.nan)
+    floats: np.ndarray[Any, np.dtype[np.float64]] = rounded.to_numpy(
+        zero_copy_only=False
+    )
+    return floats
 
 
 def _differs(
@@ -110,20 +114,23 @@ def _differs(
     names = [name, *plus, *minus]
     signs = [1, *[-1] * len(plus), *[1] * len(minus)]
     columns = [view.column(n) for n in names]
-    given = np.logical_and.reduce([view.given(n) for n in names]) & view.judged
+    given: Mask = np.logical_and.reduce([view.given(n) for n in names])
+    given &= view.judged
     whole = all(pa.types.is_integer(column.type) for column in columns)
     if whole and not any(_large(column, len(names)) for column in columns):
         total = np.zeros(len(view), np.int64)
         for sign, column in zip(signs, columns, strict=True):
             total += sign * column.fill_null(0).to_numpy(zero_copy_only=False)
-        return given & (np.abs(total) > bound)
+        given &= np.abs(total) > bound
+        return given
     floats = [_floats(column) for column in columns]
     with np.errstate(invalid="ignore"):
         difference = sum(
             sign * array for sign, array in zip(signs, floats, strict=True)
         )
         margin = 1e-12 * sum(np.abs(array) for array in floats)
-        return given & ~(np.abs(difference) + margin <= bound)
+        given &= ~(np.abs(difference) + margin <= bound)
+    return given
 
 
 def _large(column: pa.Array, count: int) -> bool:
@@ -243,13 +250,17 @@ def one_of_required(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     return [Hits(mask, first, lambda _: {"value": f"{first}, {second}"})]
 
 
+def _value_at(view: View, name: str, index: int) -> dict[str, Any]:
+    return {"value": _shown(view, name, index)}
+
+
 def columns_empty(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     """All are empty."""
     return [
         Hits(
             view.judged & view.given(name),
             name,
-            lambda i, n=name: {"value": _shown(view, n, i)},
+            partial(_value_at, view, name),
         )
         for name in rule.names("columns")
     ]
@@ -308,7 +319,7 @@ def jalali_year_of(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
 @lru_cache(maxsize=4096)
 def is_jalali_period(start: date, end: date, lengths: tuple[str, ...]) -> bool:
     """Return whether two days bound exactly a Jalali month, quarter, half or year."""
-    from shahrdad.datasets.jalali import from_gregorian, to_gregorian  # noqa: PLC0415
+    from shahrdad.datasets.jalali import from_gregorian, to_gregorian
 
     year, month, day = from_gregorian(start)
     if day != 1:

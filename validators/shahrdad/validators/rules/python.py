@@ -37,8 +37,9 @@ def near_duplicate(rule: Rule, ask: Ask) -> Result:
 
 def _near(group: list[tuple[str, int, str]], least: float, column: str) -> list[Found]:
     """Return, for each text, the first earlier one that it is near to."""
-    # Two texts can only be near when their lengths are: sorted by length, a window of the
-    # shorter ones is enough, and most pairs fall to the cheap upper bounds of the ratio.
+    # Two texts can only be near when their lengths are: sorted by length, a window of
+    # the shorter ones is enough, and most pairs fall to the cheap upper bounds of the
+    # ratio.
     ordered = sorted(group, key=lambda item: (len(item[0]), item[1]))
     found: list[Found] = []
     start = 0
@@ -90,7 +91,7 @@ def no_cycle(rule: Rule, ask: Ask) -> Result:
         while step is not None and step not in settled and step not in path:
             path.append(step)
             step = above.get(step)
-        if step is not None and step in path or len(path) > CHAIN_MAX:
+        if (step is not None and step in path) or len(path) > CHAIN_MAX:
             chain = " → ".join(str(n[-1]) for n in path[:5])
             found.append(
                 Found(places[node], parent, {"value": node[-1], "expected": chain})

@@ -1,7 +1,7 @@
 """Runs the rules of one table: rows in the pass, tables and families after it.
 
-Every rule has an outcome: `passed`, `violated`, `skipped` or `not-run` with why. Nothing
-passes silently.
+Every rule has an outcome: `passed`, `violated`, `skipped` or `not-run` with why.
+Nothing passes silently.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,9 @@ TABLES = {**sql.CHECKS, **cross.CHECKS, **python.CHECKS}
 DESCRIBED_MAX = 10_000  # violations of one rule that are described; all are counted
 _COLUMN_KEYS = (
     "column", "column2", "else_column2", "columns", "minus", "othercolumns", "column1",
-    "numerator", "denominator", "reference", "year_column", "start", "end", "lat", "lon",
-    "city", "by", "key", "parent", "flag", "part", "marker", "secondary_by", "determinant",
-    "dependent",
+    "numerator", "denominator", "reference", "year_column", "start", "end", "lat",
+    "lon", "city", "by", "key", "parent", "flag", "part", "marker", "secondary_by",
+    "determinant", "dependent",
 )  # fmt: skip
 _CONDITION_KEYS = ("if", "then", "where", "unless")
 _ELSEWHERE = {"reference-exists": "column2"}  # a column of the other table
@@ -133,9 +133,8 @@ class RuleBook:
         self._tee.add(frame)
         view = View(frame)
         for state in self._states:
-            if state.outcome == "passed" or state.outcome == "violated":
-                if state.rule.name in ROWS:
-                    self._judge_rows(state, view)
+            if state.outcome in ("passed", "violated") and state.rule.name in ROWS:
+                self._judge_rows(state, view)
 
     def _judge_rows(self, state: _State, view: View) -> None:
         rule = state.rule
@@ -245,13 +244,13 @@ class RuleBook:
 
     def _note_newest(self, ask: Ask) -> None:
         """Note the Jalali year of the newest as_of_date, which `@jalali_year` is."""
-        import pyarrow.compute as pc  # noqa: PLC0415
+        import pyarrow.compute as pc
 
         if "as_of_date" not in ask.table.column_names or not ask.table.num_rows:
             return
         newest = pc.max(ask.table.column("as_of_date")).as_py()
         if newest is not None:
-            from shahrdad.datasets.jalali import from_gregorian  # noqa: PLC0415
+            from shahrdad.datasets.jalali import from_gregorian
 
             self.context.newest_year = from_gregorian(newest)[0]
 

@@ -1,4 +1,4 @@
-"""A rule as data, read from `custom_checks` (the shape of Validata and of our standards)."""
+"""A rule as data, read from `custom_checks`: the shape of Validata and of ours."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

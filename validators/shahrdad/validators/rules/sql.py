@@ -4,6 +4,9 @@ Every query is one of these templates; names are quoted identifiers, values are 
 Conditions become flag columns before (`Ask.view`), so no condition is ever SQL text.
 """
 
+# Names are quoted identifiers and values are bound: nothing given becomes SQL.
+# ruff: noqa: S608
+
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -43,12 +46,14 @@ def balance(rule: Rule, ask: Ask) -> Result:
     flags = {f"_w{n}": term.get("where") for n, term in enumerate(terms)}
     view = ask.view({"_where": _where(rule), **flags})
     sums = ", ".join(
-        f"coalesce(sum({quoted(t['column'])}::{WIDE}) FILTER (_w{n}), 0), count(*) FILTER (_w{n})"
+        f"coalesce(sum({quoted(t['column'])}::{WIDE}) FILTER (_w{n}), 0), count(*)"
+        f" FILTER (_w{n})"
         for n, t in enumerate(terms)
     )
     groups = ask.rows(
-        f"SELECT {listed(by)}, {sums} FROM {view} WHERE _where GROUP BY {listed(by)} ORDER BY ALL"
-    )  # noqa: S608
+        f"SELECT {listed(by)}, {sums} FROM {view} WHERE _where GROUP BY {listed(by)}"
+        f" ORDER BY ALL"
+    )
     result = Result(groups=len(groups))
     width = max(len(by), 1)
     columns = sorted({str(term["column"]) for term in terms})
@@ -93,9 +98,12 @@ def parent_sum(rule: Rule, ask: Ask) -> Result:
     for column in rule.names("columns"):
         name = quoted(column)
         rows = ask.rows(
-            f"SELECT p._row, p.{quoted(key)}, p.{name}::{WIDE}, coalesce(c.total, 0), coalesce(c.n, 0)"  # noqa: S608
-            f" FROM {view} p LEFT JOIN (SELECT {listed(by)}, {quoted(parent)} AS k, {_sum(column)} AS total,"
-            f" count(*) AS n, count({name}) AS given FROM {view} WHERE {quoted(parent)} IS NOT NULL"
+            f"SELECT p._row, p.{quoted(key)}, p.{name}::{WIDE}, coalesce(c.total, 0),"
+            f" coalesce(c.n, 0)"
+            f" FROM {view} p LEFT JOIN (SELECT {listed(by)}, {quoted(parent)} AS k,"
+            f" {_sum(column)} AS total,"
+            f" count(*) AS n, count({name}) AS given FROM {view} WHERE {quoted(parent)}"
+            f" IS NOT NULL"
             f" GROUP BY ALL) c ON c.k = p.{quoted(key)} AND {same(by, 'c', 'p')}"
             f" WHERE p._where AND p.{quoted(flag)} AND p.{name} IS NOT NULL"
             " AND coalesce(c.n, 0) = coalesce(c.given, 0) ORDER BY p._row"
@@ -123,9 +131,12 @@ def total_row(rule: Rule, ask: Ask) -> Result:
     for column in rule.names("columns"):
         name = quoted(column)
         rows = ask.rows(
-            f"SELECT min(_row) FILTER ({is_total}), min({name}::{WIDE}) FILTER ({is_total}),"  # noqa: S608
-            f" sum({name}::{WIDE}) FILTER ({quoted(part)} <> ?), count(*) FILTER ({quoted(part)} <> ?),"
-            f" count({name}) FILTER ({quoted(part)} <> ?) FROM {view} WHERE _where GROUP BY {listed(by)} ORDER BY 1",
+            f"SELECT min(_row) FILTER ({is_total}), min({name}::{WIDE}) FILTER"
+            f" ({is_total}),"
+            f" sum({name}::{WIDE}) FILTER ({quoted(part)} <> ?), count(*) FILTER"
+            f" ({quoted(part)} <> ?),"
+            f" count({name}) FILTER ({quoted(part)} <> ?) FROM {view} WHERE _where"
+            f" GROUP BY {listed(by)} ORDER BY 1",
             *[total_value] * 5,
         )
         judged = [r for r in rows if r[0] is not None and r[3] and r[1] is not None]
@@ -145,12 +156,13 @@ def total_row(rule: Rule, ask: Ask) -> Result:
 
 
 def group_sum(rule: Rule, ask: Ask) -> Result:
-    """The sum of each group is a given value; a group with an empty cell is not judged."""
+    """The sum of each group is a given value; an empty cell skips its group."""
     by, column = rule.names("by"), str(rule.params.get("column"))
     expected = number(rule.params.get("value"))
     view = ask.view({"_where": _where(rule)})
     rows = ask.rows(
-        f"SELECT min(_row), {_sum(column)}, count(*), list(_row ORDER BY _row)[:20] FROM {view} WHERE _where"  # noqa: S608
+        f"SELECT min(_row), {_sum(column)}, count(*), list(_row ORDER BY _row)[:20]"
+        f" FROM {view} WHERE _where"
         f" GROUP BY {listed(by)} HAVING count(*) = count({quoted(column)}) ORDER BY 1"
     )
     found = [
@@ -178,7 +190,7 @@ def declared_amount(given: Any, money: bool) -> Decimal:
     """
     if isinstance(given, int):
         return Decimal(given)
-    from shahrdad.validators.normalise.amount_words import parse  # noqa: PLC0415
+    from shahrdad.validators.normalise.amount_words import parse
 
     amount = parse(str(given))
     if amount.value is None:
@@ -208,7 +220,7 @@ def control_total(rule: Rule, ask: Ask) -> Result:
     view = ask.view({"_where": _where(rule)})
     [(value, count)] = ask.rows(
         f"SELECT {measures[measure]()}, count(*) FROM {view} WHERE _where"
-    )  # noqa: S608
+    )
     value = number(value)
     names = [str(column)] if column else []
     if abs(value - expected) <= ask.allowed(rule, names, expected, count):
@@ -231,7 +243,7 @@ def _repeated(rule: Rule, ask: Ask, names: Sequence[str]) -> list[Found]:
     view = ask.view({"_where": _where(rule)})
     given = " AND ".join(f"{quoted(n)} IS NOT NULL" for n in names)
     rows = ask.rows(
-        f"SELECT _row, before, {listed(names)} FROM (SELECT _row, {listed(names)},"  # noqa: S608
+        f"SELECT _row, before, {listed(names)} FROM (SELECT _row, {listed(names)},"
         f" lag(_row) OVER (PARTITION BY {listed(names)} ORDER BY _row) AS before"
         f" FROM {view} WHERE _where AND {given}) WHERE before IS NOT NULL ORDER BY _row"
     )
@@ -247,18 +259,21 @@ def _repeated(rule: Rule, ask: Ask, names: Sequence[str]) -> list[Found]:
 
 
 def functional_dependency(rule: Rule, ask: Ask) -> Result:
-    """Equal determinants have equal dependents; the first row of a group is the measure."""
+    """Equal determinants have equal dependents, those of the group's first row."""
     left, right = rule.names("determinant"), rule.names("dependent")
     view = ask.view({"_where": _where(rule)})
     given = " AND ".join(f"{quoted(n)} IS NOT NULL" for n in [*left, *right])
     firsts = ", ".join(
-        f"first_value({quoted(n)}) OVER (PARTITION BY {listed(left)} ORDER BY _row) AS f{i}"
+        f"first_value({quoted(n)}) OVER (PARTITION BY {listed(left)} ORDER BY _row) AS"
+        f" f{i}"
         for i, n in enumerate(right)
     )
     differs = " OR ".join(f"{quoted(n)} <> f{i}" for i, n in enumerate(right))
     rows = ask.rows(
-        f"SELECT _row, first, {listed(left)}, {listed(right)} FROM (SELECT _row, {listed(left)}, {listed(right)},"  # noqa: S608
-        f" first_value(_row) OVER (PARTITION BY {listed(left)} ORDER BY _row) AS first, {firsts}"
+        f"SELECT _row, first, {listed(left)}, {listed(right)} FROM (SELECT _row,"
+        f" {listed(left)}, {listed(right)},"
+        f" first_value(_row) OVER (PARTITION BY {listed(left)} ORDER BY _row) AS first,"
+        f" {firsts}"
         f" FROM {view} WHERE _where AND {given}) WHERE {differs} ORDER BY _row"
     )
     return Result(
@@ -284,7 +299,8 @@ def contiguous(rule: Rule, ask: Ask) -> Result:
     view = ask.view({"_where": _where(rule)})
     name = quoted(column)
     rows = ask.rows(
-        f"SELECT min(_row), min({name}), max({name}), count(DISTINCT {name}), {listed(by)} FROM {view}"  # noqa: S608
+        f"SELECT min(_row), min({name}), max({name}), count(DISTINCT {name}),"
+        f" {listed(by)} FROM {view}"
         f" WHERE _where AND {name} IS NOT NULL GROUP BY {listed(by)} ORDER BY 1"
     )
     found = [
@@ -310,7 +326,8 @@ def count_between(rule: Rule, ask: Ask) -> Result:
     least, most = rule.params.get("min"), rule.params.get("max")
     view = ask.view({"_where": rule.where, "_match": rule.params.get("where")})
     rows = ask.rows(
-        f"SELECT count(*) FILTER (_match), min(_row) FILTER (_match), {listed(by)} FROM {view} WHERE _where"  # noqa: S608
+        f"SELECT count(*) FILTER (_match), min(_row) FILTER (_match), {listed(by)} FROM"
+        f" {view} WHERE _where"
         f" GROUP BY {listed(by)} ORDER BY ALL"
     )
     found = [
@@ -337,8 +354,10 @@ def max_gap_days(rule: Rule, ask: Ask) -> Result:
     view = ask.view({"_where": _where(rule)})
     name = quoted(column)
     rows = ask.rows(
-        f"SELECT row, day, before FROM (SELECT min(_row) AS row, {name} AS day, lag({name}) OVER"  # noqa: S608
-        f" (PARTITION BY {listed(by)} ORDER BY {name}) AS before FROM {view} WHERE _where AND {name} IS NOT NULL"
+        f"SELECT row, day, before FROM (SELECT min(_row) AS row, {name} AS day,"
+        f" lag({name}) OVER"
+        f" (PARTITION BY {listed(by)} ORDER BY {name}) AS before FROM {view} WHERE"
+        f" _where AND {name} IS NOT NULL"
         f" GROUP BY {listed(by)}, {name}) WHERE day - before > ? ORDER BY row",
         days,
     )
@@ -373,8 +392,10 @@ def ordered_indicators(rule: Rule, ask: Ask) -> Result:
     result = Result()
     for pair in pairs:
         rows = ask.rows(
-            f"SELECT a._row, a.{quoted(column)}, b.{quoted(column)}, b._row FROM {view} a JOIN {view} b"  # noqa: S608
-            f" ON {same(by, 'a', 'b')} WHERE a._where AND b._where AND a.{quoted(key)} = ? AND b.{quoted(key)} = ?"
+            f"SELECT a._row, a.{quoted(column)}, b.{quoted(column)}, b._row FROM {view}"
+            f" a JOIN {view} b"
+            f" ON {same(by, 'a', 'b')} WHERE a._where AND b._where AND a.{quoted(key)}"
+            f" = ? AND b.{quoted(key)} = ?"
             f" AND a.{quoted(column)} > b.{quoted(column)} ORDER BY 1",
             str(pair["lower"]),
             str(pair["upper"]),
@@ -404,7 +425,8 @@ def small_cells(rule: Rule, ask: Ask) -> Result:
     result = Result()
     for column in rule.names("columns"):
         rows = ask.rows(
-            f"SELECT _row, {quoted(column)} FROM {view} WHERE _where AND {quoted(column)} BETWEEN ? AND ? ORDER BY _row",  # noqa: S608
+            f"SELECT _row, {quoted(column)} FROM {view} WHERE _where AND"
+            f" {quoted(column)} BETWEEN ? AND ? ORDER BY _row",
             least,
             most,
         )
@@ -413,7 +435,8 @@ def small_cells(rule: Rule, ask: Ask) -> Result:
             Found(row, column, {"value": f"{least}…{most}"}) for row, _ in rows
         ]
     rows = ask.rows(
-        f"SELECT min(_row) FILTER ({quoted(marker)}) FROM {view} WHERE _where GROUP BY {listed(by)}"  # noqa: S608
+        f"SELECT min(_row) FILTER ({quoted(marker)}) FROM {view} WHERE _where GROUP BY"
+        f" {listed(by)}"
         f" HAVING count(*) FILTER ({quoted(marker)}) = 1 ORDER BY 1"
     )
     result.found += [Found(row, marker, {"value": 1}) for (row,) in rows]
@@ -421,7 +444,7 @@ def small_cells(rule: Rule, ask: Ask) -> Result:
 
 
 def per_capita_band(rule: Rule, ask: Ask) -> Result:
-    """The sum per inhabitant lies in the year's band; a factor-of-ten slip is graver."""
+    """The sum per inhabitant lies in the year's band; a slip of ten is graver."""
     by, column = rule.names("by"), str(rule.params.get("column"))
     bands = {
         int(row["fiscal_year"]): (number(row["low_rial"]), number(row["high_rial"]))
@@ -430,7 +453,8 @@ def per_capita_band(rule: Rule, ask: Ask) -> Result:
     slip = number(rule.params.get("slip_factor", 10))
     view = ask.view({"_where": _where(rule)})
     groups = ask.rows(
-        f"SELECT {_sum(column)}, {listed(by)} FROM {view} WHERE _where AND {quoted(column)} IS NOT NULL"  # noqa: S608
+        f"SELECT {_sum(column)}, {listed(by)} FROM {view} WHERE _where AND"
+        f" {quoted(column)} IS NOT NULL"
         f" GROUP BY {listed(by)} ORDER BY ALL"
     )
     result = Result(groups=0)

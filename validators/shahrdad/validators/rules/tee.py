@@ -116,10 +116,9 @@ class Tee:
 
     def table(self) -> pa.Table:
         """Return everything that was kept; column `_row` holds the row numbers."""
-        if self._writer is None:
+        if self._writer is None or self._folder is None:
             return pa.Table.from_batches(self._batches, self.schema)
         self._writer.close()
-        assert self._folder is not None
         self._map = pa.memory_map(str(Path(self._folder.name) / "rows.arrow"))
         return pa.ipc.open_file(self._map).read_all()
 
@@ -160,7 +159,7 @@ class TableValues:
 
     def column(self, name: str) -> pa.Array:
         """Return a column as one array."""
-        from shahrdad.validators.rules.conditions import MalformedError  # noqa: PLC0415
+        from shahrdad.validators.rules.conditions import MalformedError
 
         if name not in self._table.column_names:
             raise MalformedError(f"column {name}")

@@ -5,7 +5,7 @@ distinct text once.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,10 @@ def _mask_of(found: dict[int, Any], count: int) -> Mask:
     mask = np.zeros(count, bool)
     mask[list(found)] = True
     return mask
+
+
+def _told(found: dict[int, Any], index: int) -> dict[str, Any]:
+    return {"value": found[index]}
 
 
 def code_list(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
@@ -119,7 +123,7 @@ def keywords(rule: Rule, view: View, context: RuleContext) -> list[Hits]:
     for name in columns_of(rule, context.plan):
         found = _found(_texts(view, name), view.judged & view.given(name), word_in)
         mask = _mask_of(found, len(view))
-        hits.append(Hits(mask, name, lambda i, f=found: {"value": f[i]}))
+        hits.append(Hits(mask, name, partial(_told, found)))
     return hits
 
 
@@ -128,7 +132,7 @@ def no_sensitive_text(rule: Rule, view: View, context: RuleContext) -> list[Hits
     names = [str(name) for name in rule.params.get("detect") or ()]
     unknown = set(names) - set(DETECTORS)
     if unknown:
-        raise MalformedError(f"detection {sorted(unknown)[0]}")
+        raise MalformedError(f"detection {min(unknown)}")
     hits = []
     for name in columns_of(rule, context.plan):
         cells = view.texts(name)
@@ -164,7 +168,7 @@ def broken_characters(rule: Rule, view: View, context: RuleContext) -> list[Hits
         found = _found(cells, unusual & view.judged, broken_character)
         severity = None if name in codes else str(other)
         mask = _mask_of(found, len(view))
-        hits.append(Hits(mask, name, lambda i, f=found: {"value": f[i]}, severity))
+        hits.append(Hits(mask, name, partial(_told, found), severity))
     return hits
 
 

@@ -2,8 +2,8 @@
 
 Allowed is the greatest of `abs`, `rel` x |expected| and `rounding` x R. R = 0 when the
 unit is rial or toman and no cell has decimals; else (n + 1) / 2 x step, with n addends
-and step = unit factor x 10^-d, d the fewest decimals as printed among the compared cells
-that are not zero (`standards.md` 5.2).
+and step = unit factor x 10^-d, d the fewest decimals as printed among the compared
+cells that are not zero (`standards.md` 5.2).
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ _ASCII = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "012345678901
 
 
 def printed_decimals(text: str, mark: str = ".") -> int | None:
-    """Return the decimals of a number as it was printed; None for zero and for no number.
+    """Return the decimals of a number as printed; None for zero and no number.
 
-    >>> printed_decimals("1,224.000"), printed_decimals("۱۲۰٫۵"), printed_decimals("0.000")
-    (3, 1, None)
+    >>> [printed_decimals(text) for text in ("1,224.000", "۱۲۰٫۵", "0.000")]
+    [3, 1, None]
     """
     plain = text.translate(_ASCII).strip()
     if not plain or set(plain) <= _ZERO or not any(c.isdigit() for c in plain):
@@ -31,7 +31,7 @@ def printed_decimals(text: str, mark: str = ".") -> int | None:
 
 
 def rounding_step(fewest: int | None, any_decimals: bool, factor: int) -> Decimal:
-    """Return the step of the printed figures, in rial or units; 0 where none is rounded."""
+    """Return the step of the printed figures; 0 where none is rounded."""
     if fewest is None or (factor <= 10 and not any_decimals):
         return Decimal(0)
     return Decimal(factor).scaleb(-fewest)

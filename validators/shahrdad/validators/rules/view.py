@@ -48,6 +48,7 @@ class View:
         self.judged: Mask = np.ones(len(frame.rows), bool)
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self.frame.rows)
 
     def column(self, name: str) -> pa.Array:

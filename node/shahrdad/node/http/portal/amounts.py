@@ -73,6 +73,22 @@ def percent(value: Decimal | None, language: Language, places: int = 1) -> str:
     return f"{number_of(value, places, language)}{'٪' if language == 'fa' else '%'}"
 
 
+def percent_of(value: float | None, language: Language) -> str:
+    """Return a percentage that a table holds as a number."""
+    return "–" if value is None else percent(Decimal(str(value)), language)
+
+
+def percent_text(value: str, language: Language) -> str:
+    """Return a percentage that JSON holds as text."""
+    return percent(Decimal(value), language)
+
+
+def signed(value: int, unit: str, language: Language) -> str:
+    """Return a change with its sign; amounts in milliard rial."""
+    shown = milliard(abs(value)) if unit == "rial" else f"{abs(value):,}"
+    return number_text(f"{'−' if value < 0 else '+'}{shown}", language)
+
+
 def exact(rial: int | None, language: Language) -> str:
     """Return every digit of an amount, for titles."""
     return f"{number(rial, language)} {MONEY[language][0]}" if rial is not None else "–"

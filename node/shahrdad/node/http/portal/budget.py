@@ -201,6 +201,11 @@ class View:
         return per(self.head.current, self.statement.population)
 
     @property
+    def period_label(self) -> str:
+        """The title of the report period."""
+        return listed("report_period", self.statement.period, self.language)
+
+    @property
     def inside_title(self) -> str:
         """The title of the part that was opened."""
         if not self.inside:

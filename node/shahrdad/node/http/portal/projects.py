@@ -122,7 +122,11 @@ def bars(one: Project, axis: Axis | None) -> dict[str, Any]:
     if axis is None or start is None:
         return {}
     until = row["actual_end_date"] or row["as_of_date"]
-    found: dict[str, Any] = {"filled": axis.span(start, max(start, until))}
+    found: dict[str, Any] = {
+        "filled": axis.span(start, max(start, until)),
+        "planned": None,
+        "late": None,
+    }
     if planned is not None:
         found["planned"] = axis.span(start, max(start, planned))
         if one.days_late:

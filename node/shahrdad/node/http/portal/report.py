@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shahrdad.datasets.errors import Language
 from shahrdad.datasets.jalali import MONTHS_EN, MONTHS_FA
-from shahrdad.node.analysis import monthly
+from shahrdad.node.analysis import checkpoints, monthly
 from shahrdad.node.analysis.month import Month
 from shahrdad.node.http.answers import JSON, Call, answer
 from shahrdad.node.http.languages import TEHRAN, digits, now
@@ -50,8 +50,12 @@ class Reports:
 
 
 def newest(call: Call, language: Language) -> Response:
-    """Lead to the report of the last month that is over."""
-    month = Month.of(now().astimezone(TEHRAN).date()).before
+    """Lead to the report of the last month that is over, if anything was held then."""
+    current = Month.of(now().astimezone(TEHRAN).date())
+    last = current.before
+    # A network younger than a month has a report of the month under way alone.
+    held = checkpoints.checkpoints(call.node, last.end)
+    month = last if held else current
     headers = {"Cache-Control": "no-cache"}
     return RedirectResponse(f"/{language}/report/{month.text}", 303, headers)
 

@@ -14,7 +14,7 @@ from shahrdad.node.http.portal.treemap import squarify
 TREE_WIDTH, TREE_HEIGHT = 1120, 440
 PARTS_MAX = 24
 GAP = 3
-TITLE_PX, FIGURE_PX = 17, 15
+TITLE_PX, FIGURE_PX, LINE_PX = 17, 15, 26
 # Advance of one letter over the font's size, above the mean of Vazirmatn's letters.
 LETTER = {"fa": 0.52, "en": 0.58}
 SERIES = 6
@@ -27,7 +27,7 @@ class Tile:
     Attributes:
         colour: 1 to 6, or 0 for the rest.
         text_x: Where its text begins: the side where reading begins.
-        title: What fits of its name; "" where nothing fits.
+        title: The lines of its name that fit; none where it does not fit.
         figure: Likewise of its figure.
     """
 
@@ -37,8 +37,9 @@ class Tile:
     height: int
     colour: int
     text_x: int
-    title: str
+    title: tuple[str, ...]
     figure: str
+    figure_y: int
     hint: str
     link: str
 
@@ -65,8 +66,9 @@ def treemap(parts: Sequence[Drawn], language: Language) -> list[Tile]:
         if width < 1 or height < 1:
             continue
         x = box.x if language == "en" else TREE_WIDTH - box.x - width
-        fits_title = height >= 44 and fits(part.title, TITLE_PX, width, language)
-        fits_figure = height >= (68 if fits_title else 40) and fits(
+        title = fitting(part.title, width, height, language)
+        below = LINE_PX * len(title) + 28
+        fits_figure = height >= below + 12 and fits(
             part.figure, FIGURE_PX, width, language
         )
         tiles.append(
@@ -77,13 +79,40 @@ def treemap(parts: Sequence[Drawn], language: Language) -> list[Tile]:
                 height,
                 part.colour,
                 x + 14 if language == "en" else x + width - 14,
-                part.title if fits_title else "",
+                title,
                 part.figure if fits_figure else "",
+                box.y + below,
                 part.hint,
                 part.link,
             )
         )
     return tiles
+
+
+def fitting(text: str, width: int, height: int, language: Language) -> tuple[str, ...]:
+    """Return a title in as few lines as it fits into; none where it does not fit."""
+    words = text.split(" ")
+    for count in (1, 2, 3):
+        if height < LINE_PX * count + 16 or count > len(words):
+            break
+        lines = broken(words, count)
+        if all(fits(line, TITLE_PX, width, language) for line in lines):
+            return tuple(lines)
+    return ()
+
+
+def broken(words: Sequence[str], count: int) -> list[str]:
+    """Return words in so many lines of about the same length."""
+    letters = sum(map(len, words)) + len(words) - 1
+    lines = [""]
+    for place, word in enumerate(words):
+        long = len(lines[-1]) + len(word) // 2 >= letters / count
+        needed = len(words) - place <= count - len(lines)
+        if lines[-1] and len(lines) < count and (long or needed):
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
 
 
 def fits(text: str, size: int, width: int, language: Language) -> bool:
@@ -180,7 +209,7 @@ def ribbon(
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A bar of a time line; widths are at least 2 units."""
+    """A bar of a time line, in thousandths; widths are at least 2."""
 
     x: int
     width: int

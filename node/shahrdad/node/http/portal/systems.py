@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from io import BytesIO
 from typing import Any
 
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language, Reason, RequestError
+from shahrdad.datasets.jalali import from_gregorian
 from shahrdad.node.analysis import systems
 from shahrdad.node.analysis.systems import Matrix, System
 from shahrdad.node.http.answers import Call, answer
 from shahrdad.node.http.cities import CityName
+from shahrdad.node.http.languages import digits
 from shahrdad.node.http.portal import amounts
 from shahrdad.node.http.portal.viewing import (
     choice,
@@ -123,7 +126,13 @@ def labels(language: Language) -> dict[str, Any]:
     return {
         "code": lambda field, value: label(FAMILY, field, value, language),
         "money": amounts,
+        "year_of": lambda day: digits(year_of(day, language), language),
     }
+
+
+def year_of(day: date, language: Language) -> int:
+    """Return the year of a day: Jalali on Persian pages."""
+    return from_gregorian(day)[0] if language == "fa" else day.year
 
 
 def area(call: Call, language: Language) -> Response:

@@ -1,0 +1,122 @@
+"""The commands of accounts, as people type them: from the first person to the entry."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from account_world import PASSWORD, Person
+from node_world import make_config
+from shahrdad.node.config import load
+from shahrdad.node.config_file import render
+from shahrdad.node.example_files import find_example
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a node under four eyes."""
+    file = make_config(tmp_path)
+    config = load(file)
+    strict = replace(config, publish=replace(config.publish, approval="four-eyes"))
+    file.write_text(render(strict), "utf-8")
+    return file.parent
+
+
+def run(
+    folder: Path, *words: str, token: str = "", stdin: str = "", code: int = 0
+) -> Any:
+    """Run the command with --json, check its exit code, and return what it printed."""
+    environment = {**os.environ, "SHAHRDAD_TOKEN": token} if token else {**os.environ}
+    run = subprocess.run(
+        [sys.executable, "-m", "shahrdad.node.cli", *words, "--json", "-c", folder],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert code == run.returncode, run.stderr
+    return json.loads(run.stdout) if run.stdout else None
+
+
+def holder(shown: Any) -> Person:
+    """Return what a person keeps of a new account."""
+    import base64
+    from urllib.parse import parse_qs, urlsplit
+
+    (secret,) = parse_qs(urlsplit(shown["otpauth"]).query)["secret"]
+    seed = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    return Person(shown["name"], 0, seed)
+
+
+def test_two_people_publish_at_the_command_line(folder: Path) -> None:
+    """Accounts, tokens, a draft, a refused self-approval, an approval, the audit."""
+    example = find_example("kerman", "org-units")
+    words = ("publish", str(example.path), "--example", "kerman/org-units")
+    run(folder, *words, code=4)
+    petra, paul = (
+        holder(run(folder, "user", "add", name, "-r", "publisher", stdin=PASSWORD))
+        for name in ("petra", "paul")
+    )
+    tokens = {
+        person.name: run(
+            folder,
+            *("token", "create", "--user", person.name),
+            *("-s", "draft:write", "-s", "submit", "-s", "approve"),
+            stdin=f"{PASSWORD}\n{person.code()}",
+        )["token"]
+        for person in (petra, paul)
+    }
+    draft = run(folder, *words, token=tokens["petra"])
+    approve = ("approve", draft["id"], "--offline", "--digest", draft["digest"])
+
+    assert ("submitted", "petra") == (draft["state"], draft["submitter"])
+    assert "FOUR_EYES" == run(folder, *approve, token=tokens["petra"], code=4)["reason"]
+    assert [draft["id"]] == [item["id"] for item in run(folder, "drafts")]
+    done = run(folder, *approve, token=tokens["paul"])
+    assert ("published", 1, "paul") == (
+        done["state"],
+        done["version"],
+        done["approver"],
+    )
+    assert 1 == run(folder, "audit", "verify")["records"]
+    refused = [
+        (row["actor_name"], row["action"], row["reason"])
+        for row in run(folder, "audit", "list")
+        if row["decision"] == "refused"
+    ]
+    assert [("petra", "draft.approve", "FOUR_EYES")] == refused
+    shown = [token["shown"] for token in run(folder, "token", "list")]
+    assert 2 == len(shown)
+    assert run(folder, "token", "revoke", shown[0])["revoked"]
+    again = run(folder, *words, token=tokens["petra"], code=4)
+    assert "UNAUTHENTICATED" == again["reason"]
+
+
+def test_token_needs_its_owners_password(folder: Path) -> None:
+    """Whoever runs the command does not become somebody else by it."""
+    run(folder, "user", "add", "edna", "-r", "editor", stdin=PASSWORD)
+    words = ("token", "create", "--user", "edna", "-s", "submit")
+
+    assert (
+        "LOGIN_REFUSED" == run(folder, *words, stdin="another word", code=4)["reason"]
+    )
+    assert "PASSWORD_NEEDED" == run(folder, *words, code=4)["reason"]
+    assert run(folder, *words, stdin=PASSWORD)["token"].startswith("shahrdad_")
+
+
+def test_wrong_words_are_refused_with_their_reason(folder: Path) -> None:
+    """Roles, scopes, names and weak passwords are named, and nothing is made."""
+    table = [
+        (("user", "add", "edna", "-r", "boss"), "ROLE_WRONG", PASSWORD),
+        (("user", "add", "Edna", "-r", "editor"), "ACCOUNT_NAME", PASSWORD),
+        (("user", "add", "edna", "-r", "editor"), "PASSWORD_WEAK", "123456789012"),
+        (("token", "create", "-u", "edna", "-s", "all"), "SCOPE_WRONG", PASSWORD),
+    ]
+    for words, reason, stdin in table:
+        assert reason == run(folder, *words, stdin=stdin, code=2)["reason"]
+    assert [] == run(folder, "user", "list")
