@@ -61,7 +61,7 @@ def back_up(config: Config, name: str, *parts: str) -> Path:
     for part in parts:
         source = config.data / part
         copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, target / part)  # type: ignore[operator]
+        copy(source, target / part)
     return target
 
 
@@ -75,7 +75,7 @@ def restore(config: Config, backup: Path) -> None:
         for name in ("", "-wal", "-shm"):
             (config.data / f"{part.name}{name}").unlink(missing_ok=True)
         copy = shutil.copytree if part.is_dir() else shutil.copy
-        copy(part, target)  # type: ignore[operator]
+        copy(part, target)
 
 
 def _vkeys(place: Place) -> tuple[str, ...]:

@@ -111,7 +111,9 @@ def record_of(item: Mapping[str, Any]) -> dict[str, Any]:
         "shahrdad": {"family": item.get("family", "projects")},
     }
     if "fields" in item:
-        fields = [{"name": f"f{n}", "title": one} for n, one in enumerate(item["fields"])]
+        fields = [
+            {"name": f"f{n}", "title": one} for n, one in enumerate(item["fields"])
+        ]
         found["resources"] = [{"name": "table", "schema": {"fields": fields}}]
     if "year" in item:
         found["shahrdad"]["fiscal_year"] = item["year"]

@@ -26,12 +26,12 @@ from shahrdad.node.database import Database
 from shahrdad.node.search import EngineName, Filters, Search
 from shahrdad.node.search_suggest import suggest
 
-COMMON = "شهرداری آمار سال شهر منطقه طرح گزارش فهرست خدمات سازمان".split()
-STEMS = (
+COMMON_WORDS = "شهرداری آمار سال شهر منطقه طرح گزارش فهرست خدمات سازمان"
+STEM_WORDS = (
     "بودجه قرارداد پروژه سامانه پروانه مصوبه ایده شاخص پسماند آب هوا درخت پارک اتوبوس"
     " مترو تاکسی پل خیابان میدان بازار درآمد هزینه پیمانکار مناقصه شورا کارگاه پژوهش"
     " دوچرخه پارکینگ ترافیک ساختمان مدرسه بیمارستان آتش نشانی گردشگری میراث کتابخانه"
-).split()
+)
 LETTERS = "ابپتجچحخدرزسشصطعغفقکگلمنوهی"
 FAMILIES = ("budget_lines", "projects", "contracts", "active_systems", "kpi_values")
 BATCH = 5_000
@@ -40,7 +40,7 @@ RUNS = 200
 
 def vocabulary(size: int, random_: random.Random) -> list[str]:
     """Return words, the most frequent first."""
-    words = [*COMMON, *STEMS]
+    words = [*COMMON_WORDS.split(), *STEM_WORDS.split()]
     seen = set(words)
     while len(words) < size:
         word = "".join(random_.choices(LETTERS, k=random_.randint(3, 8)))
@@ -167,7 +167,11 @@ def bench(engine: EngineName, database: Database, count: int) -> dict[str, Any]:
     asked = queries(database.connect())
     if not search.find("شهرداری", limit=20).datasets:
         raise RuntimeError("the catalog was not filled")
-    found: dict[str, Any] = {"engine": engine, "records": count, "first_s": round(first, 1)}
+    found: dict[str, Any] = {
+        "engine": engine,
+        "records": count,
+        "first_s": round(first, 1),
+    }
     for kind, texts in asked.items():
         found[kind] = measure(lambda q: search.find(q, limit=20), texts)
     for kind in ("very common word", "rare"):
@@ -201,11 +205,15 @@ def main() -> None:
         seconds = fill(database, options.records)
         database.connect().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         size = database.path.stat().st_size
-        print(json.dumps({"fill_s": round(seconds, 1), "mb": size // 10**6}), flush=True)
+        print(
+            json.dumps({"fill_s": round(seconds, 1), "mb": size // 10**6}), flush=True
+        )
         for engine in options.engine:
             found = bench(engine, database, options.records)
             folder = Path(name) / "search"
-            size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            size = sum(
+                file.stat().st_size for file in folder.rglob("*") if file.is_file()
+            )
             found["index_mb"] = size // 10**6
             found["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
             print(json.dumps(found), flush=True)

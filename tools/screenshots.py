@@ -64,7 +64,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="of a running node")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("pages", nargs="*", help=f"of {', '.join(PAGES)}; all by default")
+    parser.add_argument(
+        "pages", nargs="*", help=f"of {', '.join(PAGES)}; all by default"
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")

@@ -75,8 +75,13 @@ def made(reason: Reason) -> ShahrdadError:
     return RequestError(reason, **values)
 
 
-# The log writer's own: they end a command of this node, never a call of another one.
-LOCAL = {Reason.GUARD_CONFLICT, Reason.SIGNING_KEY}
+# They end a command or a task of this node, never a call of another one.
+LOCAL = {
+    Reason.FILE_NOT_FOUND,  # of a bundle
+    Reason.GUARD_CONFLICT,
+    Reason.SIGNING_KEY,
+    Reason.SITE_ANSWER,  # of the bridge
+}
 
 
 def test_reasons_of_the_protocol_are_in_the_table() -> None:

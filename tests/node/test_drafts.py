@@ -35,7 +35,7 @@ DIGEST = Digest(bytes(32))
 def node(tmp_path: Path) -> Node:
     """Return a node under four eyes with a person of each role."""
     found = strict_node(tmp_path)
-    settle(found)
+    settle(found, password=None)
     return found
 
 
@@ -110,7 +110,7 @@ def test_whoever_must_not_approve_cannot(node: Node, by: str) -> None:
 
 
 def test_who_wrote_an_earlier_revision_cannot_approve_a_later_one(node: Node) -> None:
-    """A publisher who mended a cell has had a hand in it, whoever submits in the end."""
+    """A publisher who mended a cell had a hand in it, whoever submits in the end."""
     edna, petra = actor(node, "edna"), actor(node, "petra")
     draft = drafting.draft_file(node, example(), edna).draft
     draft = drafting.draft_file(node, example(1), petra, replaced=draft).draft
@@ -162,7 +162,7 @@ def test_returned_draft_is_mended_and_submitted_again(node: Node) -> None:
 
 def test_two_approvals_at_once_publish_once(node: Node) -> None:
     """Of approvers in a race one publishes; the others learn that it is done."""
-    add_person(node, "pia", "publisher")
+    add_person(node, "pia", "publisher", password=None)
     draft = submitted(node)
     size = log_size(node)
     done: list[str] = []
@@ -267,8 +267,12 @@ def test_withdrawal_passes_the_same_way(node: Node) -> None:
     """Taking a dataset back is a publication too."""
     draft = submitted(node)
     drafting.approve(node, draft.id, digest_of(draft), actor(node, "paul"))
-    wish = drafting.draft_withdrawal(node, "kerman/org-units", actor(node, "petra"))
+    ask = drafting.draft_withdrawal
+    wish = ask(node, "kerman/org-units", actor(node, "petra"))
 
+    assert Reason.FORBIDDEN is refusal(
+        ask, node, "kerman/org-units", actor(node, "edna")
+    )
     assert Reason.FOUR_EYES is refusal(
         drafting.approve, node, wish.id, digest_of(wish), actor(node, "petra")
     )
@@ -298,7 +302,7 @@ def test_file_with_errors_cannot_be_submitted(node: Node) -> None:
 
 def test_role_below_a_prefix_reaches_no_further(node: Node) -> None:
     """A publisher of the budget does not approve another unit's file."""
-    add_person(node, "bob", "publisher:budget")
+    add_person(node, "bob", "publisher:budget", password=None)
     draft = submitted(node)
 
     assert Reason.FORBIDDEN is refusal(
@@ -335,8 +339,8 @@ ACTS = st.lists(
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Node:
     """Return one node for all the stories below; each has its own dataset."""
     found = strict_node(tmp_path_factory.mktemp("busy"))
-    settle(found)
-    add_person(found, "pia", "publisher")
+    settle(found, password=None)
+    add_person(found, "pia", "publisher", password=None)
     return found
 
 

@@ -82,9 +82,7 @@ def tables(node: Node) -> dict[str, Any]:
     found = {}
     for dataset in node.catalog.list():
         body = node.catalog.body(dataset.digest)
-        resources = [
-            one for one in body["resources"] if one["name"] != "original"
-        ]
+        resources = [one for one in body["resources"] if one["name"] != "original"]
         found[dataset.ref] = (dataset.version, resources, body["shahrdad"])
     return found
 
@@ -144,7 +142,7 @@ def test_a_stopped_run_goes_on(node: Node, files: list[Handed]) -> None:
 def test_killed_worker_is_replaced(
     node: Node, files: list[Handed], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A worker killed in its first task breaks the pool; all files are settled still."""
+    """A worker killed in its first task breaks the pool; all files are settled."""
     mark = tmp_path / "killed-once"
     monkeypatch.setenv("SHAHRDAD_TEST_KILL", str(mark))
     executor = LocalExecutor(node.config.folder, 2)
@@ -346,8 +344,11 @@ def test_dask_workers(node: Node, files: list[Handed]) -> None:
     pytest.importorskip("distributed", reason='Dask needs the extra "dask"')
     port = free_port()
     scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-        + ["--port", str(port), "--dashboard-address", "127.0.0.1:0"]
+        [
+            *(sys.executable, "-m", "distributed.cli.dask_scheduler"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--dashboard-address", "127.0.0.1:0"),
+        ]
     )
     command = [sys.executable, "-m", "shahrdad.node.cli", "worker"]
     command += [f"dask://127.0.0.1:{port}", "-c", str(node.config.folder)]
@@ -362,9 +363,7 @@ def test_dask_workers(node: Node, files: list[Handed]) -> None:
                 started[0].kill()
 
         began = time.monotonic()
-        entries = publish_all(
-            node, files, executor, on_entry=kill
-        )
+        entries = publish_all(node, files, executor, on_entry=kill)
         assert EXPECTED == summary(entries)
         assert killed.is_set()
         assert time.monotonic() - began < 120

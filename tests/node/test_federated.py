@@ -25,7 +25,7 @@ from shahrdad.node.config_file import render
 from shahrdad.node.console import Common
 from shahrdad.node.network import federation_status
 from shahrdad.node.peers import known_peers
-from shahrdad.node.rounds import follow_peers, run_round
+from shahrdad.node.rounds import RoundReport, follow_peers, run_round
 from shahrdad.node.trust import policy_of
 
 KERMAN = "kerman.example/catalog"
@@ -249,7 +249,7 @@ def until(met: Callable[[], bool], seconds: float = 30.0) -> bool:
 def test_continuous_mode_takes_changes_as_they_come(tmp_path: Path) -> None:
     """Without rounds a change arrives by a long poll, and ending ends at once."""
     configs = make_cities(tmp_path, ("kerman", "shiraz"))
-    reports = []
+    reports: list[RoundReport] = []
     ended = threading.Event()
     with opened(*configs.values()) as (kerman, shiraz):
         put_record(kerman, "budget-1404")

@@ -1,4 +1,4 @@
-"""The lake: engines that nobody here wrote read every version, and can change nothing."""
+"""The lake: engines of others read every version, and can change nothing."""
 
 import os
 import socket
@@ -104,7 +104,9 @@ def test_pyiceberg_reads_versions(served: Served) -> None:
     table = catalog.load_table(("kerman", TABLE))
 
     assert [("all",), ("kerman",), ("rasht",)] == catalog.list_namespaces()
-    assert [("kerman", "active-systems"), ("kerman", TABLE)] == catalog.list_tables("kerman")
+    assert [("kerman", "active-systems"), ("kerman", TABLE)] == catalog.list_tables(
+        "kerman"
+    )
     for n in (1, 2):
         snapshot = table.snapshot_by_name(f"v{n}")
         rows = table.scan(snapshot_id=snapshot.snapshot_id).to_arrow()
@@ -158,7 +160,10 @@ def test_duckdb_reads_versions(served: Served) -> None:
     sums = []
     for n in (1, 2):
         snapshot = table.snapshot_by_name(f"v{n}").snapshot_id
-        query = f'SELECT SUM({SUMMED}), COUNT(*) FROM n.kerman."{TABLE}" AT (VERSION => {snapshot})'
+        query = (
+            f'SELECT SUM({SUMMED}), COUNT(*) FROM n.kerman."{TABLE}"'
+            f" AT (VERSION => {snapshot})"
+        )
         sums.append(connection.execute(query).fetchone())
     rows = [rows_of(served.world, f"kerman/{TABLE}", n) for n in (1, 2)]
 
@@ -179,9 +184,13 @@ def test_writers_refuse_themselves(served: Served) -> None:
     from pyiceberg.schema import Schema
 
     catalog = pyiceberg_catalog(served)
-    with pytest.raises((RESTError, NotImplementedError), match="(?i)endpoint|read only"):
+    with pytest.raises(
+        (RESTError, NotImplementedError), match=r"(?i)endpoint|read only"
+    ):
         catalog.create_table(("kerman", "mine"), Schema())
-    with pytest.raises((RESTError, NotImplementedError), match="(?i)endpoint|read only"):
+    with pytest.raises(
+        (RESTError, NotImplementedError), match=r"(?i)endpoint|read only"
+    ):
         catalog.drop_table(("kerman", TABLE))
 
 
@@ -243,7 +252,9 @@ def test_ranges_of_the_lake(served: Served) -> None:
     url = f"{served.url}/lake/kerman/{TABLE}/data/{part.digest.hex}.parquet"
     whole, head = httpx2.get(url), httpx2.head(url)
     slice_ = httpx2.get(url, headers={"Range": "bytes=-8"})
-    loaded = httpx2.get(f"{served.url}/iceberg/v1/namespaces/kerman/tables/{TABLE}").json()
+    loaded = httpx2.get(
+        f"{served.url}/iceberg/v1/namespaces/kerman/tables/{TABLE}"
+    ).json()
     file = served.url + loaded["metadata-location"].removeprefix("s3:/")
     metadata = httpx2.get(file)
 
@@ -256,15 +267,13 @@ def test_ranges_of_the_lake(served: Served) -> None:
 
 
 def test_metadata_is_the_same_everywhere(served: Served) -> None:
-    """Another process makes the same bytes, so an address stays good without a store."""
+    """Another process makes the same bytes, so an address stays good."""
     from uuid import UUID
 
     from shahrdad.node.iceberg.metadata import build
 
     table = Lake(served.world.catalog).table("kerman", TABLE)
-    first, second = (
-        build(table, served.world.store, UUID(int=1)) for _ in range(2)
-    )
+    first, second = (build(table, served.world.store, UUID(int=1)) for _ in range(2))
 
     assert first == second
     assert 5 == len(first.files)  # metadata, and for each version a list and a manifest
@@ -277,7 +286,9 @@ def test_an_old_version_keeps_its_manifest(served: Served) -> None:
     from shahrdad.node.iceberg.metadata import build
 
     table = Lake(served.world.catalog).table("kerman", TABLE)
-    before = build(replace(table, versions=table.versions[:1]), served.world.store, UUID(int=1))
+    before = build(
+        replace(table, versions=table.versions[:1]), served.world.store, UUID(int=1)
+    )
     after = build(table, served.world.store, UUID(int=1))
     avro = {name for name in before.files if name.endswith(".avro")}
 

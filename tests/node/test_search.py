@@ -63,7 +63,7 @@ def test_recall(shelf: Shelf, make_search: Callable[[Shelf], Search]) -> None:
 def test_misspelt_words_lead_there(
     shelf: Shelf, make_search: Callable[[Shelf], Search]
 ) -> None:
-    """One wrong letter, a forgotten space or the other keyboard gives a better query."""
+    """A wrong letter, a forgotten space, the other keyboard: a better query."""
     search = make_search(shelf)
     missed = []
     for item in search_set()["misspelt"]:
@@ -189,7 +189,7 @@ def test_spoilt_cursors_are_refused(shelf: Shelf, cursor: str) -> None:
 def test_index_follows_the_catalog(
     shelf: Shelf, make_search: Callable[[Shelf], Search]
 ) -> None:
-    """New, changed and withdrawn datasets are seen at the next question; so is a rebuild."""
+    """New, changed and withdrawn datasets are seen at once; so is a rebuild."""
     search = make_search(shelf)
     assert ["bushehr/fishing"] == refs_of(search, "میگو")
     shelf.put([record_of({"ref": "sari/shrimp", "title": "پرورش میگو"})], LATER)
@@ -228,7 +228,7 @@ def test_updated_after(shelf: Shelf, make_search: Callable[[Shelf], Search]) -> 
 
 
 def test_common_words_come_newest_first(shelf: Shelf) -> None:
-    """Above the guard the newest come first, pages are whole, and counts are said to be near."""
+    """Above the guard the newest come first, and the pages are whole."""
     connect = shelf.database.connect
     engine = Fts5Engine(connect, Cube(connect), ranked_hits_max=3)
     search = Search(shelf.database, shelf.catalog)
@@ -263,7 +263,9 @@ def test_suggestions(shelf: Shelf) -> None:
 
     assert {"family", "title", "field"} <= kinds
     assert "kerman" in [one.name for one in search.suggest("کرم")]
-    assert ["kerman/contracts"] == [one.name for one in search.suggest("قراردادهای شهرداری کر")]
+    assert ["kerman/contracts"] == [
+        one.name for one in search.suggest("قراردادهای شهرداری کر")
+    ]
     assert [] == search.suggest("ب")
     assert [] == search.suggest("")
     assert 8 >= len(search.suggest("شهر"))

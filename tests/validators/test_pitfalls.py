@@ -11,7 +11,9 @@ import pyarrow as pa
 import pytest
 
 from shahrdad.validators import Options, Report, validate
+from shahrdad.validators.prefetch import prefetched
 from shahrdad.validators.rules.tee import EXACT, _exact
+from shahrdad.validators.tokenize import RowTooLongError, tokenize
 
 
 def run(text: str | bytes, *fields: dict[str, Any], **more: Any) -> Report:
@@ -268,3 +270,66 @@ def test_typed_numbers_beyond_float_are_compared_exactly() -> None:
     )
 
     assert [2] == [issue.row for issue in report.issues]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_every_number_of_threads_gives_one_report(threads: int) -> None:
+    """Reading ahead changes no report."""
+    text = "a\n" + "".join(f"{n if n % 7 else 'x'}\n" for n in range(3_000))
+
+    options = Options(delimiter=",", block_bytes=256, threads=threads)
+    report = run(text, integer(unique=True), options=options)
+
+    assert 429 == report.error_count
+    assert [2, 9, 16] == [issue.row for issue in report.issues][:3]
+
+
+def test_reader_errors_keep_their_place() -> None:
+    """An error of the reading thread is raised after the items before it."""
+
+    def items() -> Any:
+        yield 1
+        yield 2
+        raise ValueError("three")
+
+    got: list[int] = []
+    with pytest.raises(ValueError, match="three"):
+        got.extend(prefetched(items()))
+    assert [1, 2] == list(itertools.islice(prefetched(items()), 2))
+
+
+def test_row_that_never_ends_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quotation mark that is never closed is one error with its limit."""
+
+    def cut(*arguments: Any, **more: Any) -> Any:
+        yield from itertools.islice(tokenize(*arguments, **more), 1)
+        raise RowTooLongError(64 << 20)
+
+    monkeypatch.setattr("shahrdad.validators.raw_table.tokenize", cut)
+
+    report = run("a,b\n1,2\n", integer("a"), integer("b"))
+
+    assert ["row-too-long"] == [issue.code for issue in report.issues]
+    assert 1 == report.rows
+
+
+def test_what_the_engine_did_not_expect_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An unexpected error becomes `engine-error`; the sink is aborted."""
+    monkeypatch.setattr(
+        "shahrdad.validators.judging.Judge._judge_batch",
+        lambda self, batch: 1 / 0,
+    )
+
+    report = run("a\n1\n", integer())
+
+    assert ["engine-error"] == [issue.code for issue in report.issues]
+    assert "ZeroDivisionError" in report.to_text("en")
+
+
+def test_verdict_alone() -> None:
+    """Without explanations a report holds counts, and lists nothing."""
+    report = run("a\nx\ny\n", integer(), options=Options(delimiter=",", explain=False))
+
+    assert (2, []) == (report.error_count, list(report.issues))

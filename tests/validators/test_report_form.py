@@ -9,6 +9,7 @@ from string import Formatter
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from shahrdad.validators import Context, Options, Report, validate
 from shahrdad.validators.codes import REGISTRY, sentence
@@ -216,3 +217,15 @@ def test_values_are_shown_as_people_read_them() -> None:
         shown(date(2025, 9, 22), "en"),
     )
     assert ["A", "Z", "AA", "AB"] == [column_letters(n) for n in (1, 26, 27, 28)]
+
+
+@pytest.mark.parametrize(
+    "data", [TEXT.encode(), b"", b"\x00\xff", b"id,day,kind\n1,,a\n"]
+)
+def test_report_has_its_published_shape(data: bytes) -> None:
+    """Every report, of good and of hopeless files, satisfies the JSON Schema."""
+    file = files("shahrdad.validators") / "messages" / "report.schema.json"
+    checker = Draft202012Validator(json.loads(file.read_text("utf-8")))
+    found = validate(data, schema=SCHEMA, options=Options(delimiter=","))
+
+    assert [] == [error.message for error in checker.iter_errors(found.to_dict())]

@@ -431,14 +431,11 @@ def test_rule_groups_spill_within_the_memory_limit() -> None:
 
 
 @needs_shared
-@pytest.mark.parametrize(
-    "name", ["budget", "catalogue", "deliberations", "subventions"]
-)
-def test_schemas_of_others_run_unchanged(name: str) -> None:
+@pytest.mark.parametrize("number", range(4))
+def test_schemas_of_others_run_unchanged(number: int) -> None:
     """The schemas of SCDL load, and every rule of theirs has an outcome."""
-    schema = json.loads(
-        (SHARED / "data" / "schemas" / f"scdl-{name}.schema.json").read_text("utf-8")
-    )
+    paths = sorted((SHARED / "data" / "schemas").glob("scdl-*.schema.json"))
+    schema = json.loads(paths[number].read_text("utf-8"))
     labels = [field["name"] for field in schema["fields"]]
     text = ",".join(labels) + "\n" + ",".join("" for _ in labels[1:]) + "x\n"
 

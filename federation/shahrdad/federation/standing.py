@@ -5,6 +5,7 @@ signed → confirmed → stale, when no witness vouches for the log any more
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from shahrdad.federation.keyring import KeyRing
 from shahrdad.federation.log_schema import LogState, Status
@@ -37,14 +38,8 @@ def is_stale(keys: KeyRing, log: LogState, seconds: int) -> bool:
     if not keys.quorum or log.checkpoint is None:
         return False
     notes = [note for note in (log.checkpoint, log.confirmed) if note is not None]
-    newest = max(
-        (
-            time
-            for note in notes
-            for time in checkpoints.stored_cosignature_times(note).values()
-        ),
-        default=None,
-    )
+    times = [time for time in map(_newest_time, notes) if time is not None]
+    newest = max(times, default=None)
     if newest is None and log.verified_at:
         newest = int(datetime.fromisoformat(log.verified_at).timestamp())
     return seconds - (newest or 0) > keys.stale_hours * HOUR_SECONDS
@@ -57,3 +52,9 @@ def head_state(keys: KeyRing, log: LogState, seconds: int) -> HeadState:
     if is_stale(keys, log, seconds):
         return HeadState.STALE
     return HeadState.SIGNED if log.confirmed is None else HeadState.CONFIRMED
+
+
+@lru_cache(maxsize=8_192)
+def _newest_time(note: bytes) -> int | None:
+    """Return the Unix time of the newest cosignature; most notes are asked again."""
+    return max(checkpoints.stored_cosignature_times(note).values(), default=None)

@@ -5,7 +5,7 @@
     private/        the files handed in, each under its SHA-256
     manifest.json   the SHA-256 of each of these, and the head of the log
 
-Never in it: `signing.key` and `accounts.key`, which belong into a safe, and `signer.db`:
+Never in it: `signing.key` and `accounts.key`, which belong into a safe; `signer.db`:
 a restored guard could let the node sign a second history. A restored node has none, so
 it refuses to sign until it was compared with its peers and its operator confirmed.
 """

@@ -33,6 +33,7 @@ from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.publish import (
     Handed,
     OnProgress,
+    Stage,
     check_handed,
     judge,
     keep_original,
@@ -83,7 +84,7 @@ def draft_file(
         DataError: the file cannot be read at all.
         ConflictError: REVISION_CHANGED.
     """
-    tell = on_progress or (lambda stage, done, total: None)
+    tell = on_progress or _quiet
     check_handed(handed)
     by.check(drafts.BY_KIND["publish"], handed.slug)
     number = replaced.id if replaced else ulid()
@@ -145,6 +146,74 @@ def _revision(
         report=ready.report.digest,
         base=ready.before.version.index if ready.before else None,
     )
+
+
+def dry_run(node: "Node", handed: Handed, by: Actor) -> tuple["Report", bool]:
+    """Judge a file as a draft would, and keep nothing.
+
+    Returns:
+        The report, and whether the newest version says the same already.
+    """
+    check_handed(handed)
+    by.check(drafts.BY_KIND["publish"], handed.slug)
+    ref = f"{node.config.node.city}/{handed.slug}"
+    node.projection.follow()
+    original = Attachment(
+        "original", "original", Digest(bytes(32)), 0, "bin", "application/octet-stream"
+    )
+    with closing(Spool(node.config.data / "tmp")) as spool:
+        with References(node, handed.family, ref) as references:
+            report = judge(node, handed, spool, references, _quiet)
+        if not report.valid:
+            return report, False
+        provenance = {"approval": "four-eyes"}
+        ready = prepare(
+            node, handed, original, spool, report, _quiet, provenance, Area.PRIVATE
+        )
+    return report, ready.unchanged
+
+
+def judge_again(node: "Node", draft: Draft, file: Path) -> "Report":
+    """Return the report of a draft's file anew, able to write the marked workbook."""
+    handed = handed_of_answers(json.loads(draft.now.answers), file)
+    ref = f"{node.config.node.city}/{handed.slug}"
+    with (
+        closing(Spool(node.config.data / "tmp")) as spool,
+        References(node, handed.family, ref) as references,
+    ):
+        return judge(node, handed, spool, references, _quiet)
+
+
+def first_rows(
+    node: "Node", draft: Draft, rows_max: int
+) -> tuple[list[list[Any]], list[str]]:
+    """Return the first rows of a draft's table as texts, and its columns.
+
+    Raises:
+        RequestError: DRAFT_NOT_VALID: there is no table.
+    """
+    from shahrdad.node.publish import published_parts
+    from shahrdad.node.table.reading import TableReader
+
+    parts = published_parts(_body(draft.now.content)) if draft.now.content else ()
+    if draft.now.kind != "publish" or not parts:
+        raise RequestError(
+            Reason.DRAFT_NOT_VALID, draft=draft.id, verdict=draft.now.verdict
+        )
+    reader = TableReader(node.store, parts, Area.PRIVATE)
+    batches = reader.batches(parts=parts[:1], batch_rows=rows_max)
+    batch = next(batches).slice(0, rows_max)
+    rows = [[_cell(value) for value in row.values()] for row in batch.to_pylist()]
+    return rows, list(batch.schema.names)
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell as JSON holds it exactly: numbers and dates as text."""
+    return value if value is None or isinstance(value, bool | list) else str(value)
+
+
+def _quiet(stage: Stage, done: int, total: int | None) -> None:
+    """Tell nobody."""
 
 
 def draft_withdrawal(

@@ -98,12 +98,17 @@ def with_constants(
 ) -> dict[str, Any]:
     """Add to a profile what the node itself knows: the city, and the year.
 
-    They fill columns that the file does not have; a column of the file wins.
+    They are constants of columns that the profile says nothing about. Where it names no
+    column of the file at all, one of the file's wins over a constant.
     """
+    columns = list(profile.get("columns") or ())
+    given = {rule["to"] for rule in columns}
     known = {"city_code": config.node.city_code}
     if fiscal_year is not None:
         known["fiscal_year"] = str(fiscal_year)
-    constants = {
-        name: value for name, value in known.items() if name in standard.field_names
-    }
-    return {**profile, "defaults": {**constants, **profile.get("defaults", {})}}
+    added = [
+        {"to": name, "constant": value}
+        for name, value in known.items()
+        if name in standard.field_names and name not in given
+    ]
+    return {**profile, "columns": [*columns, *added]}

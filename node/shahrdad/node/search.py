@@ -198,7 +198,9 @@ class Search:
         facets = self._cube.facets(ask.mark, ask.filters) if ask.facets else {}
         about = frozenset({"facets"}) if ask.facets else frozenset[str]()
         ranking: Ranking = "relevance" if ask.order == "relevance" else "none"
-        return Hits(ids[start : start + ask.limit + 1], len(ids), ranking, facets, about)
+        return Hits(
+            ids[start : start + ask.limit + 1], len(ids), ranking, facets, about
+        )
 
     def _found(self, ask: Ask, hits: Hits, q: str) -> Found:
         """Return the page that a person sees."""
@@ -237,7 +239,7 @@ class Search:
         return (str(start + ask.limit),)
 
     def _refuse_expired(self, at: Cursor | None, ask: Ask, cursor: str | None) -> None:
-        """Refuse a cursor of an earlier index, where its place means another dataset."""
+        """Refuse a cursor of an earlier index: its place means another dataset."""
         if at is None or ask.order != "relevance":
             return
         same = at.mark == ask.mark

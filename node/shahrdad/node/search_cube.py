@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from shahrdad.node.search_terms import FACETS, Counts, Filters
 
@@ -38,6 +39,7 @@ class Cube:
         self._mark: tuple[str, int] | None = None
         self._cells: list[Combination] = []
         self._facets: dict[Filters, Counts] = {}  # already counted, at this mark
+        self._totals: dict[Filters, int] = {}
 
     def cells(
         self, mark: tuple[str, int], updated_after: str | None = None
@@ -48,13 +50,19 @@ class Cube:
         with self._lock:
             if mark != self._mark:
                 self._cells = _read(self._connect().execute(_SQL))
-                self._mark, self._facets = mark, {}
+                self._mark = mark
+                self._facets.clear()
+                self._totals.clear()
             return self._cells
 
     def total(self, mark: tuple[str, int], filters: Filters) -> int:
         """Return how many datasets pass the filters."""
         cells = self.cells(mark, filters.updated_after)
-        return sum(count for _, count in _passing(cells, filters, FACETS))
+        known = self._totals.get(filters) if filters.updated_after is None else None
+        if known is None:
+            known = sum(count for _, count in _passing(cells, filters, FACETS))
+            self._remember(self._totals, mark, filters, known)
+        return known
 
     def facets(self, mark: tuple[str, int], filters: Filters) -> Counts:
         """Return the count of each facet's values, leaving its own filter out."""
@@ -69,10 +77,20 @@ class Cube:
             for values, count in _passing(cells, filters, others):
                 counts[values[place]] += count
             found[facet] = ordered(counts)
-        with self._lock:
-            if mark == self._mark and len(self._facets) < COUNTED_LISTS_MAX:
-                self._facets[filters] = found
+        self._remember(self._facets, mark, filters, found)
         return found
+
+    def _remember(
+        self,
+        known: dict[Filters, Any],
+        mark: tuple[str, int],
+        filters: Filters,
+        counted: Any,
+    ) -> None:
+        """Keep what was counted, unless the catalog changed meanwhile."""
+        with self._lock:
+            if mark == self._mark and len(known) < COUNTED_LISTS_MAX:
+                known[filters] = counted
 
 
 def ordered(counts: Counter[str | int | None]) -> dict[str, int]:

@@ -71,7 +71,9 @@ class Fts5Engine:
 
     def _hits_max(self, query: Query) -> int:
         """Return a number that the hits do not exceed: those of the rarest word."""
-        keys = {word for term in query.wanted for key in term.keys for word in key.split()}
+        keys = {
+            word for term in query.wanted for key in term.keys for word in key.split()
+        }
         counts = frequencies(self._connect(), sorted(keys))
         return min(
             sum(min(counts.get(word, 0) for word in key.split()) for key in term.keys)
@@ -87,7 +89,9 @@ class Fts5Engine:
                 self._lists.move_to_end(name)
                 return known
         where, values = conditions(ask.filters)
-        joined = " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
+        joined = (
+            " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
+        )
         where = f" AND {where}" if joined else ""
         # A later page must be of the list that the first was of: it may take its time.
         seconds = self._ranked_seconds_max if ask.ranking is None else 2.0
@@ -109,7 +113,9 @@ class Fts5Engine:
     def _newest(self, ask: Ask) -> tuple[int, ...]:
         """Return hits, the last added first; SQLite stops at the limit."""
         where, values = conditions(ask.filters)
-        joined = " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
+        joined = (
+            " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
+        )
         where = f" AND {where}" if joined else ""
         values = [*values] if joined else []
         if ask.after:
@@ -159,7 +165,9 @@ class Fts5Engine:
         if one_word and not _narrowed(ask.filters):
             return hits_max
         where, values = conditions(ask.filters)
-        joined = " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
+        joined = (
+            " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
+        )
         where = f" AND {where}" if joined else ""
         with interrupted_after(self._connect(), COUNTED_SECONDS_MAX) as connection:
             (count,) = connection.execute(

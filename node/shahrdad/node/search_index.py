@@ -33,7 +33,7 @@ class Term:
     exact: tuple[str, ...] = ()
 
     def match(self, *, ranked: bool = True) -> str:
-        """Return the FTS5 expression; without `ranked`, the least that finds the same."""
+        """Return the FTS5 expression; without `ranked`, the least that finds it."""
         wanted = (*self.keys, *self.exact) if ranked else self.keys
         return "(" + " OR ".join(f'"{form}"' for form in dict.fromkeys(wanted)) + ")"
 

@@ -83,7 +83,7 @@ def _titles(
     """Return titles from the index, the dataset that was added last first."""
     whole = [f'"{word}"' for word in typed[:-1]]
     match = "title_x : (" + " AND ".join([*whole, f'"{typed[-1]}"*']) + ")"
-    found = []
+    found: list[Suggestion] = []
     with interrupted_after(connection, SUGGEST_SECONDS_MAX):
         rows = connection.execute(
             "SELECT d.title_fa, d.title_en, d.ref FROM search"
@@ -91,7 +91,7 @@ def _titles(
             " ORDER BY search.rowid DESC LIMIT ?",
             (match, limit),
         )
-        found = [Suggestion("title", fa, en, ref) for fa, en, ref in rows]
+        found += [Suggestion("title", fa, en, ref) for fa, en, ref in rows]
     return found
 
 

@@ -62,7 +62,10 @@ class TantivyEngine:
         if ask.order != "relevance":
             whole = searcher.search(query, 1, True)
             return Hits(
-                self._plain.in_order(ask), _count(whole), "none", self._facets(searcher, ask)
+                self._plain.in_order(ask),
+                _count(whole),
+                "none",
+                self._facets(searcher, ask),
             )
         start = int(ask.after[0]) if ask.after else 0
         found = searcher.search(query, ask.limit + 1, True, offset=start)
@@ -165,7 +168,8 @@ class TantivyEngine:
             writer.delete_all_documents()
             done = (mark[0], 0)
         changed = connection.execute(
-            "SELECT seq, dataset FROM search_change WHERE seq>? AND seq<=? ORDER BY seq",
+            "SELECT seq, dataset FROM search_change WHERE seq>? AND seq<=?"
+            " ORDER BY seq",
             (done[1], mark[1]),
         ).fetchall()
         for number, (seq, dataset) in enumerate(changed, 1):
@@ -193,7 +197,8 @@ class TantivyEngine:
     ) -> tantivy.Document | None:
         """Return what the index holds of a dataset; None when it is not live."""
         row = connection.execute(
-            "SELECT d.city, d.family, d.license, d.fiscal_year, d.updated, s.title, s.keywords, s.fields, s.description, s.title_x,"
+            "SELECT d.city, d.family, d.license, d.fiscal_year, d.updated,"
+            " s.title, s.keywords, s.fields, s.description, s.title_x,"
             " s.keywords_x, s.fields_x, s.description_x"
             " FROM dataset d JOIN search s ON s.rowid=d.id"
             " WHERE d.id=? AND d.state='live'",

@@ -66,8 +66,14 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What an engine found: row numbers of datasets, in order, at most one more than
-    the limit, so that the asker knows whether there is a next page."""
+    """What an engine found.
+
+    Attributes:
+        ids: Row numbers of datasets, in order; at most one more than the limit, so that
+            the asker knows whether there is a next page.
+        total: Of all pages.
+        approximate: Which of "total" and "facets" are only about right.
+    """
 
     ids: tuple[int, ...]
     total: int

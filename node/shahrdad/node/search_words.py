@@ -54,7 +54,7 @@ def nearest_word(connection: sqlite3.Connection, word: str) -> str | None:
     whole = [pair for pair in parts if pair[0] in halves and pair[1] in halves]
     if not whole:
         return None
-    return " ".join(max(whole, key=lambda pair: min(halves[pair[0]], halves[pair[1]])))
+    return " ".join(max(whole, key=lambda pair: min(map(halves.__getitem__, pair))))
 
 
 def edits(word: str) -> set[str]:

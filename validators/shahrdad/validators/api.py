@@ -15,7 +15,7 @@ from typing import IO, Any
 from shahrdad.datasets.errors import DataError, RequestError, ShahrdadError
 from shahrdad.datasets.standards import Standard
 from shahrdad.validators.bulk import Findings, Issue
-from shahrdad.validators.codes import Language
+from shahrdad.validators.codes import Language, code_of
 from shahrdad.validators.explain import Explainer, RuleTexts
 from shahrdad.validators.options import ERRORS_LISTED_MAX, Context, Options, Ref
 from shahrdad.validators.plan import Plan, canonical_sha256
@@ -281,6 +281,8 @@ def _write_marked(
 
 
 def _listed_max(options: Options) -> int | None:
+    if not options.explain:
+        return 0
     if options.limit_errors is None:
         return ERRORS_LISTED_MAX
     return options.limit_errors or None
@@ -288,8 +290,6 @@ def _listed_max(options: Options) -> int | None:
 
 def _opening_issue(error: ShahrdadError) -> Issue:
     """Return the finding of a source that could not be opened."""
-    from shahrdad.validators.opening import code_of
-
     values = {"value": error.text("en"), "value_fa": error.text("fa")}
     return Issue(code_of(error), "error", values={**error.values, **values})
 

@@ -7,8 +7,8 @@ finding.
 >>> import numpy as np, pyarrow as pa
 >>> found = Findings(["city_code", "year"])
 >>> found.add_cells("type-integer", "error", np.array([5, 7]), 1, pa.array(["x", "y"]))
->>> found.errors, found.by_code, [(issue.row, issue.value) for issue in found.listed(1)]
-(2, {'type-integer': 2}, [(5, 'x')])
+>>> found.errors, [(issue.row, issue.value) for issue in found.listed(1)]
+(2, [(5, 'x')])
 """
 
 import dataclasses

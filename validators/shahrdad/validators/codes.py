@@ -15,6 +15,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from shahrdad.datasets.errors import ShahrdadError
+
 Severity = Literal["error", "warning", "info"]
 Language = Literal["fa", "en"]
 
@@ -185,6 +187,12 @@ LABEL_TYPES = frozenset(
 )
 
 
+def code_of(error: ShahrdadError) -> str:
+    """Return the code for an error of reading, from its reason."""
+    code = error.reason.lower().replace("_", "-")
+    return code if code in REGISTRY else "source-unreadable"
+
+
 @cache
 def _sentences(language: Language) -> dict[str, list[str]]:
     """Return message and fix of every code, in one language."""
@@ -213,5 +221,6 @@ __all__ = [
     "Language",
     "Sentence",
     "Severity",
+    "code_of",
     "sentence",
 ]

@@ -25,7 +25,6 @@ from shahrdad.datasets.templates import SHEET_DATA, SHEET_PROPERTIES
 from shahrdad.validators import header as headers
 from shahrdad.validators import (
     label_findings,
-    money_question,
     sheet_columns,
     sheets,
     template_sheet,
@@ -34,12 +33,12 @@ from shahrdad.validators import (
 from shahrdad.validators import raw_table as raw_tables
 from shahrdad.validators.container import Content, look
 from shahrdad.validators.header import Header
+from shahrdad.validators.import_questions import collect, kind_of
 from shahrdad.validators.limits import DEFAULT, Limits
 from shahrdad.validators.mapping import ColumnMapping, LabelUse, Output, build, used
 from shahrdad.validators.normalise.dates import Calendar
 from shahrdad.validators.options import Options
 from shahrdad.validators.profile import ColumnRule, Profile
-from shahrdad.validators.questions import Questions
 from shahrdad.validators.raw_table import Declared, RawTable
 from shahrdad.validators.source import Given, Source
 from shahrdad.validators.template_sheet import TemplateFacts
@@ -398,7 +397,9 @@ def _table(
 ) -> TextTable:
     """Put the parts of the table together."""
     settings, unit_known = _settings(raw, mapping, wanted, template)
-    asked = _questions(raw, header, mapping, wanted, unit_known=unit_known)
+    asked = collect(
+        raw, header, mapping, _field_of(wanted), wanted.profile, settings, unit_known
+    )
     findings = [
         *raw.findings,
         *_label_findings(mapping, wanted, header.labels),
@@ -489,7 +490,7 @@ def _settings(
     """Return how cells are read, and whether the money unit is known or not needed."""
     profile, fields = wanted.profile, _field_of(wanted)
     settings = profile.settings()
-    money = [out for out in mapping.outputs if _kind(fields, out) == "money"]
+    money = [out for out in mapping.outputs if kind_of(fields, out) == "money"]
     unit = profile.money_unit or (template.money_unit if template else None)
     if (
         unit is None
@@ -506,13 +507,6 @@ def _settings(
     fill = dict(template.fill) if template else {}
     found = replace(settings, money_unit=unit, calendar=calendar, fill=fill)
     return found, unit is not None or not money
-
-
-def _kind(fields: Mapping[str, Field], output: Output) -> str | None:
-    field = fields.get(output.name)
-    if field is None:
-        return None
-    return "date" if field.type == "date" else field.kind
 
 
 def _label(mapping: ColumnMapping, output: Output) -> str:
@@ -532,63 +526,8 @@ def _is_headed_exactly(
 
 def _has_machine_dates(mapping: ColumnMapping, fields: Mapping[str, Field]) -> bool:
     """Tell whether every date column is headed by its machine name."""
-    found = [out for out in mapping.outputs if _kind(fields, out) == "date"]
+    found = [out for out in mapping.outputs if kind_of(fields, out) == "date"]
     return bool(found) and all(_label(mapping, out) == out.name for out in found)
-
-
-def _questions(
-    raw: RawTable,
-    header: Header,
-    mapping: ColumnMapping,
-    wanted: _Wanted,
-    *,
-    unit_known: bool,
-) -> Questions:
-    """Collect what is certain, proposed or must be asked."""
-    fields = _field_of(wanted)
-    money = [out for out in mapping.outputs if _kind(fields, out) == "money"]
-    question = None
-    if not unit_known:
-        question = _money_question(raw, header, money, wanted)
-    names = set(mapping.names)
-    missing = [
-        field.name
-        for field in wanted.fields
-        if field.required and field.import_default is None and field.name not in names
-    ]
-    years = {use.fiscal_year for use in mapping.uses if use.fiscal_year is not None}
-    return Questions(
-        certain={
-            use.label: use.name
-            for use in mapping.uses
-            if use.name is not None and use.use in ("certain", "profile")
-        },
-        proposed=tuple(use for use in mapping.uses if use.use == "proposed"),
-        asked=tuple(
-            use for use in mapping.uses if use.use == "unknown" and use.label.strip()
-        ),
-        missing=tuple(missing),
-        money=question,
-        fiscal_years=tuple(sorted(years)),
-    )
-
-
-def _money_question(
-    raw: RawTable, header: Header, money: Sequence[Output], wanted: _Wanted
-) -> money_question.MoneyQuestion:
-    """Ask for the unit, with what the file seems to state."""
-    places = [position for output in money for position in output.positions]
-    below = raw.head[header.last :]
-    cells = [
-        row[at] for row in below for at in places if at < len(row) and row[at].strip()
-    ]
-    above = [cell for row in raw.head[: header.last] for cell in row if cell.strip()]
-    labels = [header.labels[at] for at in places]
-    proposals = money_question.propose(
-        (cell for cell in above if cell not in header.labels), labels, cells
-    )
-    names = [output.name for output in money]
-    return money_question.ask(names, proposals, cells, wanted.profile.decimal)
 
 
 def _label_findings(

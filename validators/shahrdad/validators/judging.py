@@ -5,62 +5,35 @@ hashes of keys, what was found, and the columns that table rules ask for.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from shahrdad.datasets.errors import DataError
 from shahrdad.validators.bulk import NOWHERE, Findings, Issue
-from shahrdad.validators.codes import REGISTRY
+from shahrdad.validators.codes import REGISTRY, code_of
 from shahrdad.validators.foreign import ForeignKey
+from shahrdad.validators.frames import Frame, RulesSeat, with_odd_rows
 from shahrdad.validators.kernels.cells import Mask, as_mask, mask_array, with_nulls
 from shahrdad.validators.kernels.column import ColumnReader, arrow_type
 from shahrdad.validators.keys import KeySet, combine, hash_values, previous_rows
 from shahrdad.validators.normalise.columns import CellMarks, NormalisedBatch
 from shahrdad.validators.plan import FieldPlan, Plan
-from shahrdad.validators.progress import Progress, Ticker
+from shahrdad.validators.prefetch import prefetched
+from shahrdad.validators.progress import Cancelled, Progress, Ticker
 from shahrdad.validators.sink import Sinks
 from shahrdad.validators.text_table import (
     Finding,
-    RaggedRow,
     TextBatch,
     TextTable,
 )
 
 Normalise = Callable[[TextBatch], NormalisedBatch]
 KEPT = "x_"  # what the names of the publisher's own columns begin with
-
-
-@dataclass(slots=True)
-class Frame:
-    """One batch as the rules see it; blank rows are not in it.
-
-    Attributes:
-        rows: n row numbers.
-        values: Typed columns by name, every field of the schema among them; null where
-            a cell is empty or wrong.
-        texts: What was checked, by name; only of the columns that the file has.
-        raw: The texts as written, by name.
-        invalid: The wrong cells, by name; only of columns that have some.
-        fields: The fields by name.
-    """
-
-    rows: npt.NDArray[np.int64]
-    values: dict[str, pa.Array]
-    texts: dict[str, pa.StringArray]
-    raw: dict[str, pa.StringArray]
-    invalid: dict[str, Mask]
-    fields: Mapping[str, FieldPlan]
-
-
-class RulesSeat(Protocol):
-    """What the pass tells the rules."""
-
-    def batch(self, frame: Frame) -> None:
-        """Judge the rows of a batch and keep what table rules need."""
 
 
 @dataclass(slots=True)
@@ -103,6 +76,7 @@ class Judge:
         references: The tables that foreign keys refer to, by resource name.
         kernels: Off leaves every cell to the reference.
         quarantine: Emit valid rows although others have errors.
+        threads: With more than one, the table is read ahead on a thread.
     """
 
     def __init__(
@@ -119,6 +93,7 @@ class Judge:
         references: Mapping[str, pa.Table] | None = None,
         kernels: bool = True,
         quarantine: bool = False,
+        threads: int = 1,
     ) -> None:
         self.plan = plan
         self.table = table
@@ -130,6 +105,7 @@ class Judge:
         self._rules = rules
         self._ticker = ticker
         self._quarantine = quarantine
+        self._threads = threads
         self._fields = {f.name: f for f in plan.fields}
         self._places = {name: place for place, name in enumerate(table.names)}
         self._present = [f for f in plan.fields if f.name in self._places]
@@ -167,17 +143,41 @@ class Judge:
             if f.required and f.name not in self.plan.primary_key:
                 self._require_label(f.name)
         self._foreign = self._foreign_keys()
-        for batch in self.table.batches:
-            for finding in batch.findings:
-                self._find(finding)
-            self._judge_batch(with_odd_rows(batch, self.table))
-            self._tick("read")
+        self._read()
         self._end_blank_rows()
         self.judged.rows = self._seen - len(self._blank)
         self._tick("keys", always=True)
         for key in self._unique:
             self._judge_key(key)
         return self.judged
+
+    def _read(self) -> None:
+        """Judge batch after batch; what makes reading or judging fail is reported."""
+        batches: Iterator[TextBatch] = iter(self.table.batches)
+        if self._threads > 1:
+            batches = prefetched(batches)
+        try:
+            for batch in batches:
+                for finding in batch.findings:
+                    self._find(finding)
+                self._judge_batch(with_odd_rows(batch, self.table))
+                self._tick("read")
+        except DataError as error:
+            values = {"value": error.text("en"), "value_fa": error.text("fa")}
+            code = code_of(error)
+            self.findings.add(Issue(code, "error", values={**error.values, **values}))
+        except (Cancelled, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if self._sinks.failure is error:
+                raise
+            # Nothing that a file holds may raise here: it is said, not thrown.
+            values = {"value": f"{type(error).__name__}: {error}"}
+            self.findings.add(Issue("engine-error", "error", values=values))
+        finally:
+            close = getattr(batches, "close", None)
+            if close is not None:
+                close()
 
     def _foreign_keys(self) -> list[ForeignKey]:
         """Return the foreign keys that can be looked up; the others are reported."""
@@ -564,29 +564,4 @@ def _nulled(values: pa.Array, mask: Mask) -> pa.Array:
     return values.take(pa.array(order, mask=mask))
 
 
-def with_odd_rows(batch: TextBatch, table: TextTable) -> TextBatch:
-    """Put ragged and blank rows at their places; what they lack is empty."""
-    odd = [*batch.ragged, *(RaggedRow(row, ()) for row in batch.blank)]
-    if not odd:
-        return batch
-    numbers = np.array([row.row for row in odd], np.int64)
-    rows = np.concatenate((batch.rows, numbers))
-    order = np.argsort(rows, kind="stable")
-    indices = pa.array(order)
-    columns = []
-    for column, origin in zip(batch.columns, table.origins, strict=True):
-        texts = [
-            row.cells[origin] if origin is not None and origin < len(row.cells) else ""
-            for row in odd
-        ]
-        joined = pa.concat_arrays([column, pa.array(texts, pa.string())])
-        columns.append(joined.take(indices))
-    extra = np.zeros(len(odd), np.uint8)
-    kinds = tuple(
-        None if kind is None else np.concatenate((kind, extra))[order]
-        for kind in batch.kinds
-    )
-    return TextBatch(rows[order], tuple(columns), kinds, batch.ragged, batch.blank)
-
-
-__all__ = ["Frame", "Judge", "Judged", "RulesSeat", "with_odd_rows"]
+__all__ = ["Judge", "Judged", "Uniqueness"]

@@ -77,6 +77,7 @@ class ColumnMapping:
 
     uses: tuple[LabelUse, ...]
     outputs: tuple[Output, ...]
+    decimal: str = "."  # the decimal mark of numbers in text
     _last: dict[str, str] = field(default_factory=dict)  # text above, by column
     _trees: dict[tuple[str, ...], "_Tree"] = field(default_factory=dict)
     _placed: dict[tuple[str, ...], tuple[int, list["Place"]]] = field(
@@ -132,12 +133,24 @@ class ColumnMapping:
             made = self._filled_down(output.name, made)
         for change in _changes(rule):
             made = _per_text(made, change)
-        if rule.source is not None:
-            _count(audit, output.name, before, made, batch)
         if kind is not None and made is not before:
             changed = np.asarray(pc.fill_null(pc.not_equal(before, made), True))
             kind = np.where(changed, np.uint8(CellKind.TEXT), kind).astype(np.uint8)
+        if rule.scale is not None:
+            made = self._scaled(made, kind, rule.scale)
+        if rule.source is not None:
+            _count(audit, output.name, before, made, batch)
         return made, kind
+
+    def _scaled(
+        self, column: pa.StringArray, kind: Kinds | None, factor: Decimal
+    ) -> pa.StringArray:
+        """Multiply numbers; what the file typed as one has a point for its decimals."""
+        texts = _per_text(column, lambda text: _scaled(text, factor, self.decimal))
+        if kind is None or self.decimal == ".":
+            return texts
+        numbers_ = _per_text(column, lambda text: _scaled(text, factor, "."))
+        return pc.if_else(pa.array(kind != CellKind.TEXT), numbers_, texts)
 
     def _filled_down(self, name: str, column: pa.StringArray) -> pa.StringArray:
         """Give each empty cell the text above it, also across batches."""
@@ -311,8 +324,6 @@ def _changes(rule: ColumnRule) -> list[Callable[[str], str]]:
         changes.append(lambda text: _extracted(text, rule.extract or ""))
     if rule.values:
         changes.append(lambda text: rule.values.get(forms.key(text), text))
-    if rule.scale is not None:
-        changes.append(lambda text: _scaled(text, rule.scale or Decimal(1)))
     return changes
 
 
@@ -327,9 +338,17 @@ def _extracted(text: str, pattern: str) -> str:
     return text if found is None else str(found["part"])
 
 
-def _scaled(text: str, factor: Decimal) -> str:
-    value = numbers.parse(text).value
-    return text if value is None else numbers.plain(value * factor)
+def _scaled(text: str, factor: Decimal, decimal: str) -> str:
+    """Multiply a number, by the grammar that will read it; its words are kept.
+
+    What is no number stays, for that grammar to refuse.
+    """
+    read = numbers.parse(text, money=True, percent=True, decimal=decimal)
+    if read.value is None:
+        return text
+    product = numbers.plain(read.value * factor).replace(".", decimal)
+    sign = "%" if "%" in text or "\u066a" in text else ""
+    return f"{product}{sign} {read.unit}" if read.unit else product + sign
 
 
 def _per_text(column: pa.StringArray, change: Callable[[str], str]) -> pa.StringArray:
@@ -396,7 +415,7 @@ def build(
         for use in uses
         if use.use == "kept"
     ]
-    return ColumnMapping(tuple(uses), (*ordered, *_unique(kept)))
+    return ColumnMapping(tuple(uses), (*ordered, *_unique(kept)), profile.decimal)
 
 
 def _unique(outputs: Sequence[Output]) -> list[Output]:

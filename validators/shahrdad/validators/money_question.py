@@ -118,6 +118,48 @@ def ask(
     return MoneyQuestion(tuple(columns), tuple(proposals), worked)
 
 
+def total(cells: Iterable[str], decimal: str) -> Decimal:
+    """Add up the amounts of a column; what is no amount does not count here."""
+    found = (numbers.parse(cell, money=True, decimal=decimal).value for cell in cells)
+    return sum((value for value in found if value is not None), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class PerHead:
+    """What a total would mean for an inhabitant, were a unit the right one.
+
+    Attributes:
+        unit: The unit.
+        rial: Whole rials for each inhabitant.
+        plausible: Whether it lies in the band of the year; None where there is none.
+    """
+
+    unit: str
+    rial: int
+    plausible: bool | None
+
+
+def per_head(
+    amount: Decimal, units: Iterable[str], population: int, fiscal_year: int | None
+) -> tuple[PerHead, ...]:
+    """Tell for each unit what an amount is for each inhabitant.
+
+    The band is narrower than a factor of ten, so of two units that differ by ten at
+    most one is plausible.
+
+    >>> [one.plausible for one in per_head(Decimal(12), ["hemmat"], 537718, 1404)]
+    [True]
+    """
+    rows = code_list("per_capita_band").rows
+    band = next((r for r in rows if r["fiscal_year"] == str(fiscal_year)), None)
+    found = []
+    for unit in units:
+        each = int(amount.scaleb(money.units()[unit]) / population)
+        inside = band and int(band["low_rial"]) <= each <= int(band["high_rial"])
+        found.append(PerHead(unit, each, None if band is None else bool(inside)))
+    return tuple(found)
+
+
 def first_amount(cells: Iterable[str], decimal: str) -> Decimal | None:
     """Return the first amount that is not zero."""
     for cell in cells:

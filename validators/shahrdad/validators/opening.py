@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.datasets.standards import Field, Standard, parse
 from shahrdad.validators.bulk import Findings, Issue, masked
-from shahrdad.validators.codes import REGISTRY
 from shahrdad.validators.explain import Explainer, RuleTexts
 from shahrdad.validators.importing import open_table
 from shahrdad.validators.judging import Judge, Normalise
@@ -37,12 +35,6 @@ def schema_faults(plan: Plan) -> list[Fault]:
         except ValueError as error:
             faults.append(Fault("schema-invalid", str(error)))
     return faults
-
-
-def code_of(error: ShahrdadError) -> str:
-    """Return the report's code of an error of reading."""
-    code = error.reason.lower().replace("_", "-")
-    return code if code in REGISTRY else "source-unreadable"
 
 
 @dataclass(slots=True)
@@ -124,6 +116,7 @@ class Opening:
             references=_references(plan, facts, findings),
             kernels=self.options.kernels,
             quarantine=self.options.quarantine,
+            threads=self.options.threads,
         )
         try:
             known = len(table.findings)
@@ -206,4 +199,4 @@ def _add_findings(given: Iterable[Finding], findings: Findings) -> None:
         )
 
 
-__all__ = ["Opening", "code_of", "schema_faults"]
+__all__ = ["Opening", "schema_faults"]

@@ -20,9 +20,8 @@ class Options:
             frictionless' report.
         limit_errors: Errors listed (strict) or errors to stop at (compat); None for
             10,000 and 1,000.
-        threads: Threads that check columns beside the reading one; at least 1.
-        hashes: Digests of the source to compute.
-        explain: Make the messages of the listed errors; off for a mere verdict.
+        threads: With more than one, a thread of its own reads ahead.
+        explain: Off lists no findings: a mere verdict with counts.
         isolate: Validate in a process of its own with limits on memory and time.
         kernels: Off judges every cell by the reference reader: slow, for comparisons.
         normalise: Apply the declared Persian normalisation; off when verifying what
@@ -40,7 +39,6 @@ class Options:
     mode: Mode = "strict"
     limit_errors: int | None = None
     threads: int = 2
-    hashes: tuple[str, ...] = ("sha256",)
     explain: bool = True
     isolate: bool = False
     kernels: bool = True

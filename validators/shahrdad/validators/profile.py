@@ -349,4 +349,4 @@ def _scale(value: object, place: str) -> Decimal | None:
         raise _invalid(f"{place}.scale", value) from error
     if not factor.is_finite() or factor == 0:
         raise _invalid(f"{place}.scale", value)
-    return factor
+    return factor.normalize()  # a power of ten then moves the point, and adds no zeros

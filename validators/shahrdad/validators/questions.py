@@ -12,6 +12,21 @@ from shahrdad.validators.money_question import MoneyQuestion
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarQuestion:
+    """What a person is asked about the dates of a file.
+
+    Attributes:
+        columns: The date columns.
+        sample: The first date that the calendar in force does not read.
+        proposed: The calendar that reads it.
+    """
+
+    columns: tuple[str, ...]
+    sample: str
+    proposed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
     """What opening a file left open.
 
@@ -22,6 +37,8 @@ class Questions:
         missing: Required fields that no column is mapped to and no default fills.
         money: The money question; None where the unit is known or not needed.
         fiscal_years: Jalali years that headers name, which propose `fiscal_year`.
+        calendar: The question of the calendar; None where the dates are read.
+        stated: Units that the file states, known or not: another one asks again.
     """
 
     certain: Mapping[str, str] = field(default_factory=dict)
@@ -30,15 +47,19 @@ class Questions:
     missing: tuple[str, ...] = ()
     money: MoneyQuestion | None = None
     fiscal_years: tuple[int, ...] = ()
+    calendar: CalendarQuestion | None = None
+    stated: tuple[str, ...] = ()
 
     @property
     def none(self) -> bool:
         """Whether nothing must be asked."""
-        return not (self.proposed or self.asked or self.missing or self.money)
+        return not (
+            self.proposed or self.asked or self.missing or self.money or self.calendar
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the questions as JSON, for a form or a terminal."""
-        money = self.money
+        money, calendar = self.money, self.calendar
         return {
             "certain": dict(self.certain),
             "proposed": [
@@ -48,6 +69,14 @@ class Questions:
             "asked": [use.label for use in self.asked],
             "missing": list(self.missing),
             "fiscal_years": list(self.fiscal_years),
+            "calendar": None
+            if calendar is None
+            else {
+                "columns": list(calendar.columns),
+                "sample": calendar.sample,
+                "proposed": calendar.proposed,
+            },
+            "stated": list(self.stated),
             "money": None
             if money is None
             else {
@@ -91,6 +120,7 @@ def to_profile(
     answers: Answers,
     source: Mapping[str, Any],
     *,
+    stated: Sequence[str] = (),
     version: int = 1,
 ) -> dict[str, Any]:
     """Make the profile with which the same layout asks nothing.
@@ -103,6 +133,7 @@ def to_profile(
         certain: Column by label, taken without asking.
         answers: What the person answered.
         source: Kind, sheet, header rows and the like, as in `source` of a profile.
+        stated: Units that the file states; another one asks again.
         version: Counts the changes of this profile.
     """
     chosen: dict[str, str | None] = {**certain, **answers.columns}
@@ -128,6 +159,7 @@ def to_profile(
         "columns": columns,
         "keep": list(answers.keep),
         "ignore": [label for label in labels if label.strip() and label not in used],
+        "stated": list(stated),
     }
     if answers.money_unit is not None:
         profile["money_unit"] = answers.money_unit

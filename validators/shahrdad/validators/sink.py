@@ -66,15 +66,20 @@ class Sinks:
 
     def __init__(self, *sinks: Sink | None) -> None:
         self._sinks = [sink for sink in sinks if sink is not None]
+        self.failure: Exception | None = None
 
     def __bool__(self) -> bool:
         """Return whether there is any sink."""
         return bool(self._sinks)
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Write to each."""
-        for sink in self._sinks:
-            sink.write(batch)
+        """Write to each; a failure is kept, since it is no fault of the data."""
+        try:
+            for sink in self._sinks:
+                sink.write(batch)
+        except Exception as error:
+            self.failure = error
+            raise
 
     def commit(self) -> None:
         """Commit each."""

@@ -104,7 +104,7 @@ def context_from_wire(wire: Mapping[str, Any]) -> Context:
 
 def options_from_wire(wire: Mapping[str, Any]) -> Options:
     """Return the options that were written, for a run in the same process."""
-    return Options(**{**wire, "hashes": tuple(wire["hashes"]), "isolate": False})
+    return Options(**{**wire, "isolate": False})
 
 
 __all__ = [

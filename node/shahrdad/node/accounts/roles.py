@@ -35,6 +35,7 @@ class Action(StrEnum):
 
     UPLOAD = "upload"
     DRAFT_READ = "draft.read"
+    DRAFT_ASK = "draft.ask"  # for anything: each kind of draft has its own right
     DRAFT_WRITE = "draft.write"
     SUBMIT = "draft.submit"
     RETURN = "draft.return"
@@ -55,6 +56,7 @@ _WRITERS = frozenset({Role.EDITOR, Role.PUBLISHER})
 ALLOWED: dict[Action, frozenset[Role]] = {
     Action.UPLOAD: _WRITERS,
     Action.DRAFT_READ: _EVERYONE,
+    Action.DRAFT_ASK: _WRITERS | {Role.ADMIN},
     Action.DRAFT_WRITE: _WRITERS,
     Action.SUBMIT: _WRITERS,
     Action.RETURN: frozenset({Role.PUBLISHER}),
@@ -72,6 +74,7 @@ ALLOWED: dict[Action, frozenset[Role]] = {
 SCOPE_OF: dict[Action, str | None] = {  # None: a token is enough, whatever its scopes
     Action.UPLOAD: "draft:write",
     Action.DRAFT_READ: "draft:write",
+    Action.DRAFT_ASK: "draft:write",
     Action.DRAFT_WRITE: "draft:write",
     Action.SUBMIT: "submit",
     Action.RETURN: "approve",
@@ -86,7 +89,10 @@ SCOPE_OF: dict[Action, str | None] = {  # None: a token is enough, whatever its 
     Action.METRICS_READ: "metrics:read",
     Action.IDENTITY: None,
 }
-READ_TOO = ("submit", "approve", "audit:read")  # these scopes may look at drafts
+ENOUGH: dict[Action, tuple[str, ...]] = {  # scopes that reach to an action as well
+    Action.DRAFT_READ: ("submit", "approve", "audit:read"),
+    Action.DRAFT_ASK: ("submit",),
+}
 REACHING = frozenset({"draft:write", "submit", "approve"})  # take a dataset prefix
 SCOPES = (
     "draft:write",
@@ -99,6 +105,9 @@ SCOPES = (
     "admin:tokens",
 )
 SECOND_FACTOR_ROLES = frozenset({Role.PUBLISHER, Role.ADMIN})
+NODE_WIDE = frozenset(
+    {Action.ACCOUNTS, Action.TOKENS, Action.AUDIT_READ, Action.METRICS_READ}
+)
 FRESH = frozenset(  # a session does these only shortly after the password was given
     {
         Action.APPROVE,
@@ -174,7 +183,7 @@ class Actor:
         wanted = SCOPE_OF[action]
         if self.scopes is None or wanted is None:
             return True
-        names = {wanted, *(READ_TOO if action is Action.DRAFT_READ else ())}
+        names = {wanted, *ENOUGH.get(action, ())}
         return any(
             scope.name in names and (slug is None or covers(scope.prefix, slug))
             for scope in self.scopes
@@ -188,7 +197,7 @@ class Actor:
             slug: The dataset; None asks whether it is allowed for any.
         """
         allowed = ALLOWED[action]
-        if action in {Action.ACCOUNTS, Action.TOKENS, Action.AUDIT_READ}:
+        if action in NODE_WIDE:
             slug = ""  # a role for some datasets is none for the node
         return self.holds(allowed, slug) and self.reaches(action, slug)
 

@@ -59,6 +59,7 @@ def restore(folder: Path, into: Path, *, common: Common = Common()) -> None:  # 
     with backup.restore(folder, into) as node:
         data = node.config.data
         size = node.own_log()
+    following = f"shahrdad backup confirm -c {into}"
     if common.json:
         print_json({"folder": str(into), "size": size.size if size else 0})
         return
@@ -67,8 +68,8 @@ def restore(folder: Path, into: Path, *, common: Common = Common()) -> None:  # 
         f"The node is in {into} and does not sign yet.",
     )
     common.next_step(
-        f"کلیدها را از گاوصندوق در {data} بگذارید، سپس: shahrdad backup confirm -c {into}",
-        f"Put the keys from the safe into {data}, then: shahrdad backup confirm -c {into}",
+        f"کلیدها را از گاوصندوق در {data} بگذارید، سپس: {following}",
+        f"Put the keys from the safe into {data}, then: {following}",
     )
 
 
@@ -99,5 +100,5 @@ def _tell(common: Common, found: "Backup") -> None:
         return
     common.say(
         f"{len(found.files)} فایل از {found.origin} در {found.size} درایه درست است.",
-        f"{len(found.files)} files of {found.origin} at {found.size} entries are sound.",
+        f"{len(found.files)} files of {found.origin} at {found.size} entries: sound.",
     )

@@ -1,4 +1,4 @@
-"""`drafts`, `approve`, `return`, `redact`: two persons for everything that is public."""
+"""`drafts`, `approve`, `return`, `redact`: two persons for all that is public."""
 
 import sys
 from pathlib import Path
@@ -138,8 +138,8 @@ def redact(
 ) -> None:
     """Ask for a version to be removed everywhere; an admin and a publisher must agree.
 
-    The log keeps the digest, the reason and the date; content and files leave this node
-    at the approval, and each mirror at its next round. What readers copied stays theirs.
+    The log keeps digest, reason and date; content and files leave this node at the
+    approval, and each mirror at its next round. What readers copied stays theirs.
 
     Args:
         ref: The dataset, for example kerman/budget-1404.

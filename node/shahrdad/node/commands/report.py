@@ -48,7 +48,9 @@ def report(
             )
             return
         wanted = (
-            Month.parse(month) if month else Month.of(now.astimezone(TEHRAN).date()).before
+            Month.parse(month)
+            if month
+            else Month.of(now.astimezone(TEHRAN).date()).before
         )
         found = monthly.compute(node, wanted, now)
     content = monthly.content(found)
@@ -98,4 +100,6 @@ def compare(content: bytes, path: Path) -> None:
         return
     ours, theirs = json.loads(content), read(path)
     parts = [name for name in {**theirs, **ours} if ours.get(name) != theirs.get(name)]
-    raise PeerError(Reason.REPORT_DIFFERS, path=str(path), parts=", ".join(parts) or "–")
+    raise PeerError(
+        Reason.REPORT_DIFFERS, path=str(path), parts=", ".join(parts) or "–"
+    )

@@ -179,7 +179,13 @@ class _Wave:
                 outcome = commit(self._node, one.handed, one.original, result)
             report = outcome.report_digest
             entry = Entry(
-                name, ref, outcome.state, outcome.version, outcome.index, outcome.rows, 0
+                name,
+                ref,
+                outcome.state,
+                outcome.version,
+                outcome.index,
+                outcome.rows,
+                0,
             )
         submissions.settle(
             self._node.database.connect(),
@@ -242,7 +248,9 @@ def task_of(node: "Node", handed: Handed, original: Attachment) -> Task:
             "options": dict(handed.options),
             "previous": _pinned(node, ref),
             "refs": _references(node, handed.family),
-            "before": pinned_before if pinned_before and pinned_before["parts"] else None,
+            "before": pinned_before
+            if pinned_before and pinned_before["parts"]
+            else None,
         },
     )
 

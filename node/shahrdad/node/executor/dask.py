@@ -43,7 +43,7 @@ class DaskExecutor:
         from distributed import Client
 
         try:
-            client = Client(
+            client: Any = Client(  # type: ignore[no-untyped-call]
                 scheduler_address(self._address),
                 timeout=CONNECT_SECONDS,
                 set_as_default=False,
@@ -95,7 +95,9 @@ class DaskExecutor:
         }
         while futures and not cancel.is_set():
             try:
-                done, _ = wait(list(futures), WAIT_SECONDS, "FIRST_COMPLETED")
+                done, _ = wait(  # type: ignore[no-untyped-call]
+                    list(futures), WAIT_SECONDS, "FIRST_COMPLETED"
+                )
             except TimeoutError:
                 continue
             for future in done:
@@ -156,4 +158,4 @@ async def work(address: str, config: Path | None) -> None:
     )
     setattr(worker, CONFIG_ATTRIBUTE, store)
     async with worker:
-        await worker.finished()
+        await worker.finished()  # type: ignore[no-untyped-call]

@@ -24,8 +24,8 @@ from shahrdad.node.publish import Handed
 
 BATCH_FILE = "batch.toml"
 ENDINGS = frozenset(
-    (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
-    + (".gz", ".zip")
+    {".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet"}
+    | {".gz", ".zip"}
 )
 _NAME = re.compile(r"([a-z_]+)(?:-(1[34][0-9]{2}))?(?:\.[a-z]+)+")
 _TEXTS = ("slug", "title_fa", "title_en", "description_fa", "license", "note_fa")

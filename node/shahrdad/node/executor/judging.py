@@ -180,5 +180,3 @@ def part_of(found: Mapping[str, Any]) -> "Part":
         found["rows"],
         tuple(found["first"]),
     )
-
-

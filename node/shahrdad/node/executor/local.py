@@ -50,7 +50,9 @@ class LocalExecutor:
             while (waiting or alone or running) and not cancel.is_set():
                 self._submit(pool, waiting, alone, running)
                 done, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
-                if not any(isinstance(one.exception(), BrokenProcessPool) for one in done):
+                if not any(
+                    isinstance(one.exception(), BrokenProcessPool) for one in done
+                ):
                     for future in done:
                         on_done(running.pop(future), future.result())
                     continue
@@ -97,7 +99,7 @@ def _strike(tasks: Iterable[Task], strikes: dict[str, int]) -> list[Task]:
     """
     suspects = list(tasks)
     for task in suspects:
-        # Only a task that was alone is surely the one; the first strike is for being there.
+        # Only one that was alone is surely it; the first strike is for being there.
         if len(suspects) == 1 or task.id not in strikes:
             strikes[task.id] = strikes.get(task.id, 0) + 1
         if strikes[task.id] >= STRIKES_MAX:

@@ -13,9 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.node.analysis.releases import Tables
+from shahrdad.node.city import Node
 from shahrdad.node.http import (
     catalog_api,
     dataset_api,
@@ -46,6 +48,8 @@ from shahrdad.node.http.portal.report import Reports
 from shahrdad.node.http.previews import Previews
 from shahrdad.node.http.remembered import RememberedNode
 from shahrdad.node.http.view import NodeView
+from shahrdad.node.http.write import routes as write
+from shahrdad.node.http.write.metrics import Metrics
 from shahrdad.node.iceberg import routes as iceberg
 from shahrdad.node.search import Search
 
@@ -74,9 +78,15 @@ def create_app(node: NodeView) -> Starlette:
     Args:
         node: What it shows; it must outlive the application.
     """
+    writing: list[Route] = []
+    observe = None
+    if isinstance(node, Node):  # a mere view is read alone
+        metrics = Metrics(node)
+        writing, observe = write.routes(node, metrics), metrics.observe
     node = RememberedNode(node)
     app = Starlette(
         routes=[
+            *writing,
             *(operation.route(node) for operation in api_operations()),
             *(
                 operation.route(node, pages.show_fault)
@@ -87,13 +97,11 @@ def create_app(node: NodeView) -> Starlette:
             preferences.operation().route(node, pages.show_fault),
             static_files.operation().route(node),
         ],
-        middleware=[Middleware(Frame, node=node)],
+        middleware=[Middleware(Frame, node=node, observe=observe)],
         exception_handlers={HTTPException: _routing_error(node)},
     )
     app.state.exports = Exports()
-    app.state.search = Search(
-        node.database, node.catalog, node.config.search.engine
-    )
+    app.state.search = Search(node.database, node.catalog, node.config.search.engine)
     app.state.previews = Previews()
     app.state.tables = Tables()
     app.state.reports = Reports()

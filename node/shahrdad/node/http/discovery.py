@@ -156,6 +156,14 @@ def operations() -> list[Operation]:
         ("getOpenSearch", "/opensearch-{language}.xml", get_opensearch, XML),
     ]
     return [
-        Operation(id_, path, call, "For machines.", tolerant=True, media_type=media)
+        Operation(
+            id_,
+            path,
+            call,
+            "For machines.",
+            tolerant=True,
+            media_type=media,
+            redirect=302 if id_ == "getChangePassword" else 0,
+        )
         for id_, path, call, media in found
     ]

@@ -285,6 +285,7 @@ def operations() -> list[Operation]:
             tolerant=True,
             media_type="application/octet-stream",
             problems=gone,
+            redirect=303 if id_.startswith("getPermanent") else 0,
         )
         for id_, path, call, summary in found
     ]

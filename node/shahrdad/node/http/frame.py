@@ -1,6 +1,7 @@
 """What holds for every request: its number, its limits, headers of every answer."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -12,6 +13,7 @@ from shahrdad.node.http import limits
 from shahrdad.node.http.identity import ulid
 from shahrdad.node.http.operations import problem_answer
 from shahrdad.node.http.view import NodeView
+from shahrdad.node.http.write.places import is_private
 
 LOG = structlog.get_logger("shahrdad.http.access")
 EXPOSED = (
@@ -24,14 +26,18 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 READING = frozenset({"GET", "HEAD"})
+Observe = Callable[[str, str, int, float], None]  # route, method, status, seconds
 
 
 class Frame:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, node: NodeView) -> None:
+    def __init__(
+        self, app: ASGIApp, node: NodeView, observe: Observe | None = None
+    ) -> None:
         self._app = app
         self._node = node
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request inside the frame."""
@@ -41,12 +47,13 @@ class Frame:
         started = time.perf_counter()
         scope["shahrdad.request_id"] = number = ulid()
         status = 0
+        open_to_all = not is_private(scope["path"])
 
         async def framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _complete(message, number, scope["method"])
+                _complete(message, number, scope["method"], open_to_all)
             await send(message)
 
         refusal = _refusal(scope)
@@ -54,28 +61,31 @@ class Frame:
             request = Request(scope)
             answer = problem_answer(self._node, request, refusal)
             await answer(scope, receive, framed)
-        elif _is_preflight(scope):
+        elif open_to_all and _is_preflight(scope):
             await _preflight(framed)
         else:
             await self._app(scope, receive, framed)
-        route = scope.get("route")
+        route = getattr(scope.get("route"), "path", None) or "none"
+        seconds = time.perf_counter() - started
+        if self._observe is not None:
+            self._observe(route, scope["method"], status, seconds)
         LOG.info(
             "request",
             request_id=number,
             method=scope["method"],
-            route=getattr(route, "path", None) or "none",
+            route=route,
             status=status,
-            ms=round((time.perf_counter() - started) * 1000, 1),
+            ms=round(seconds * 1000, 1),
         )
 
 
-def _complete(message: Message, number: str, method: str) -> None:
+def _complete(message: Message, number: str, method: str, open_to_all: bool) -> None:
     """Add the headers of every answer, leaving what the answer itself says."""
     headers = MutableHeaders(raw=list(message["headers"]))
     headers["X-Request-Id"] = number
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    if method in READING:
+    if method in READING and open_to_all:
         headers["Access-Control-Allow-Origin"] = "*"
         headers["Access-Control-Expose-Headers"] = EXPOSED
     message["headers"] = headers.raw

@@ -92,6 +92,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
         },
         "304": {"description": "Unchanged."},
     }
+    if operation.redirect:
+        found[str(operation.redirect)] = {"description": "Leads elsewhere."}
     kinds: dict[int, list[str]] = {}
     for kind in dict.fromkeys((*ALWAYS, "unknown-parameter", *operation.problems)):
         kinds.setdefault(STATUS[kind], []).append(kind)

@@ -45,6 +45,7 @@ class Operation:
         media_type: Of the good answer.
         schema: Name of the good answer's JSON Schema in OpenAPI; "" for other bytes.
         problems: Problem types besides those that any address may give.
+        redirect: The status of an answer that leads elsewhere; 0 where there is none.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Operation:
     media_type: str = JSON
     schema: str = ""
     problems: tuple[str, ...] = ("not-found",)
+    redirect: int = 0
     examples: Mapping[str, str] = field(default_factory=dict)
 
     def route(self, node: NodeView, show_error: "ShowError | None" = None) -> Route:

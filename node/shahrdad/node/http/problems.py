@@ -73,7 +73,10 @@ def headers(error: ShahrdadError) -> dict[str, str]:
     """Return the headers that belong to an error's status."""
     found = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
     if status_of(error) in {429, 503}:
-        found["Retry-After"] = str(RETRY_SECONDS)
+        wait = error.values.get("wait_seconds", RETRY_SECONDS)
+        found["Retry-After"] = str(wait)
+    if status_of(error) == 401:
+        found["WWW-Authenticate"] = "Bearer"
     if error.reason is Reason.METHOD_NOT_ALLOWED:
         found["Allow"] = str(error.values["allowed"])
     if error.reason is Reason.RANGE_NOT_SATISFIABLE:

@@ -1,1 +1,1 @@
-"""A read-only Iceberg REST catalog over the published Parquet objects, without a copy."""
+"""A read-only Iceberg REST catalog over the published objects, without a copy."""

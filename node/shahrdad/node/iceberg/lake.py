@@ -106,7 +106,9 @@ class Lake:
         names: list[str] = []
         for dataset in self._catalog.list(city=namespace):
             resources = _resources(self._body(dataset.digest))
-            names += [_table_name(dataset, name, resources) for name in sorted(resources)]
+            names += [
+                _table_name(dataset, name, resources) for name in sorted(resources)
+            ]
         return sorted(names)
 
     def table(self, namespace: str, name: str) -> LakeTable:

@@ -11,6 +11,7 @@ A column keeps its field id as long as it keeps its name and type.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pyarrow as pa
@@ -49,6 +50,7 @@ from shahrdad.node.iceberg.lake import LakeTable, LakeVersion
 from shahrdad.node.iceberg.objects import LakeFiles
 from shahrdad.node.store.contract import ObjectStore
 
+Model = TypeVar("Model")
 SYNC_BYTES = 16  # the mark between the blocks of an Avro file
 NAME_MAPPING = "schema.name-mapping.default"
 
@@ -157,7 +159,8 @@ class _Building:
             "total-delete-files": "0",
         }
         self._snapshots.append(
-            Snapshot(
+            _model(
+                Snapshot,
                 snapshot_id=identity,
                 parent_snapshot_id=parent,
                 sequence_number=number,
@@ -230,19 +233,22 @@ class _Building:
     def _metadata(self, snapshots: list[Snapshot]) -> TableMetadataV2:
         """Return the table's metadata with these snapshots."""
         refs = {
-            f"v{version.n}": SnapshotRef(
+            f"v{version.n}": _model(
+                SnapshotRef,
                 snapshot_id=snapshot.snapshot_id,
                 snapshot_ref_type=SnapshotRefType.TAG,
             )
             for version, snapshot in zip(self._table.versions, snapshots, strict=False)
         }
         if snapshots:
-            refs["main"] = SnapshotRef(
+            refs["main"] = _model(
+                SnapshotRef,
                 snapshot_id=snapshots[-1].snapshot_id,
                 snapshot_ref_type=SnapshotRefType.BRANCH,
             )
         mapping = self._schemas[-1].name_mapping.model_dump_json()
-        return TableMetadataV2(
+        return _model(
+            TableMetadataV2,
             location=self._table.location,
             table_uuid=self._uuid,
             last_updated_ms=snapshots[-1].timestamp_ms if snapshots else 0,
@@ -258,12 +264,21 @@ class _Building:
             current_snapshot_id=snapshots[-1].snapshot_id if snapshots else None,
             snapshots=snapshots,
             snapshot_log=[
-                SnapshotLogEntry(snapshot_id=one.snapshot_id, timestamp_ms=one.timestamp_ms)
+                _model(
+                    SnapshotLogEntry,
+                    snapshot_id=one.snapshot_id,
+                    timestamp_ms=one.timestamp_ms,
+                )
                 for one in snapshots
             ],
             refs=refs,
             last_sequence_number=len(snapshots),
         )
+
+
+def _model(kind: type[Model], **values: Any) -> Model:
+    """Make one of PyIceberg's models; its types know only the names with hyphens."""
+    return kind(**values)
 
 
 def snapshot_id(table: LakeTable, version: LakeVersion) -> int:

@@ -143,7 +143,9 @@ def _lake(call: Call, tables: Tables) -> Response:
     """Answer with a file of a table."""
     words = _words(call.path["path"])
     if call.request.method not in {"GET", "HEAD"} or len(words) < 4:
-        return _s3_error(403, "AccessDenied", "This store is read only and never lists.")
+        return _s3_error(
+            403, "AccessDenied", "This store is read only and never lists."
+        )
     namespace, name, kind, *rest = words
     try:
         table = tables.lake.table(namespace, name)
@@ -192,9 +194,7 @@ def _words(path: str) -> list[str]:
     return [word for word in path.split("/") if word]
 
 
-def _iceberg_fault(
-    node: NodeView, request: Request, error: ShahrdadError
-) -> Response:
+def _iceberg_fault(node: NodeView, request: Request, error: ShahrdadError) -> Response:
     """Answer with an error as Iceberg's clients read it."""
     return _iceberg_error(status_of(error), str(error.reason), error.text("en"))
 
@@ -204,9 +204,7 @@ def _iceberg_error(status: int, kind: str, message: str) -> Response:
         "error": {"message": message, "type": kind, "code": status}
     }
     headers = {"Allow": "GET, HEAD"} if status == 405 else {}
-    return Response(
-        dump(body), status, media_type="application/json", headers=headers
-    )
+    return Response(dump(body), status, media_type="application/json", headers=headers)
 
 
 def _s3_fault(node: NodeView, request: Request, error: ShahrdadError) -> Response:

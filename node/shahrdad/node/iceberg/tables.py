@@ -1,4 +1,4 @@
-"""Built tables, kept a while: what the routes of the catalog and the lake answer from."""
+"""Built tables, kept a while: what the routes answer from."""
 
 import threading
 from collections import OrderedDict

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from shahrdad.validators.bulk import NOWHERE, Findings, Issue
 from shahrdad.validators.codes import RULE
-from shahrdad.validators.judging import Frame, Judged
+from shahrdad.validators.frames import Frame
+from shahrdad.validators.judging import Judged
 from shahrdad.validators.plan import Plan
 from shahrdad.validators.report import SAMPLES_MAX, Outcome
 from shahrdad.validators.rules import cross, expr, python, sql, texts

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shahrdad.validators.judging import Frame
+from shahrdad.validators.frames import Frame
 from shahrdad.validators.kernels.cells import as_mask, mask_array
 from shahrdad.validators.kernels.column import arrow_type
 from shahrdad.validators.plan import Plan

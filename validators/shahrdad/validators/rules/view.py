@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from shahrdad.validators.judging import Frame
+from shahrdad.validators.frames import Frame
 from shahrdad.validators.kernels.cells import Mask, as_mask
 from shahrdad.validators.reference import caster
 from shahrdad.validators.rules.conditions import MalformedError

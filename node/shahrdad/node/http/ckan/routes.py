@@ -100,5 +100,6 @@ def operations() -> list[Operation]:
             get_dataset,
             "CKAN's address.",
             tolerant=True,
+            redirect=303,
         ),
     ]

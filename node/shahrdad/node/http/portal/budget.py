@@ -95,7 +95,9 @@ def index(call: Call, language: Language) -> Response:
                 "bar": (one.per_resident or 0) * CELL_WIDTH // largest,
                 "period": listed("report_period", one.period, language),
             }
-            for one in sorted(found, key=lambda one: (-(one.per_resident or 0), one.city))
+            for one in sorted(
+                found, key=lambda one: (-(one.per_resident or 0), one.city)
+            )
         ],
         missing=[name_of(call, c) for c in gathered.cities if c not in published],
         grounds=grounds(call, gathered.inputs, gathered.excluded),

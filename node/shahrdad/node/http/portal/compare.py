@@ -90,9 +90,7 @@ def _late(reader: Releases, city: str, _: int) -> Value | None:
     release = reader.gather("projects").first(city)
     if release is None:
         return None
-    judged = [
-        one for one in projects.projects_of(release) if one.days_late is not None
-    ]
+    judged = [one for one in projects.projects_of(release) if one.days_late is not None]
     late = Share(sum(bool(one.days_late) for one in judged), len(judged))
     return shared(late, (release.input,))
 
@@ -136,7 +134,11 @@ def index(call: Call, language: Language) -> Response:
     unit, measure = MEASURES[name]
     years = reader.years()
     asked = call.values["year"] or ""
-    year = int(asked) if asked.isdecimal() and int(asked) in years else next(iter(years), 0)
+    year = (
+        int(asked)
+        if asked.isdecimal() and int(asked) in years
+        else next(iter(years), 0)
+    )
     known = reader.cities()
     wanted = [city for city in call.values["city"] if city in known][:CITIES_MAX]
     chosen = wanted or list(known)[:CITIES_MAX]

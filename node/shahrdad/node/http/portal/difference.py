@@ -21,6 +21,7 @@ from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_object import Shown, show
 from shahrdad.node.http.exports.making import reader
 from shahrdad.node.http.parameters import Parameter
+from shahrdad.node.http.portal import amounts
 from shahrdad.node.http.portal.viewing import choice, text
 from shahrdad.node.http.previews import cell
 from shahrdad.node.http.rendering import page
@@ -135,7 +136,9 @@ def first_table(one: Shown) -> Any:
 def row_changes(diff: Any) -> Iterator[RowChange]:
     """Yield the changes row by row: cells of one row stand beside each other."""
     last: RowChange | None = None
-    names = [one for one in diff.schema.names if one not in {"op", "column", "old", "new"}]
+    names = [
+        one for one in diff.schema.names if one not in {"op", "column", "old", "new"}
+    ]
     for batch in diff.records():
         for record in batch.to_pylist():
             key = {name: record[name] for name in names}
@@ -148,9 +151,7 @@ def row_changes(diff: Any) -> Iterator[RowChange]:
                 if last is not None:
                     yield last
                 last = RowChange("changed", key)
-            last.cells.append(
-                {name: record[name] for name in ("column", "old", "new")}
-            )
+            last.cells.append({name: record[name] for name in ("column", "old", "new")})
     if last is not None:
         yield last
 
@@ -167,6 +168,7 @@ def complete(one: RowChange, known: dict[str, Field], language: Language) -> Non
     one.key = {
         name: cell(value, known.get(name), language) for name, value in one.key.items()
     }
+    percent = "٪" if language == "fa" else "%"
     for item in one.cells:
         field_of = known.get(item["column"])
         item["title"] = field_of.title(language) if field_of else item["column"]
@@ -175,14 +177,19 @@ def complete(one: RowChange, known: dict[str, Field], language: Language) -> Non
         item["difference"] = item["percent"] = None
         for side, value in (("old", old), ("new", new)):
             if value is not None:
-                item[side] = f"{value:,}"
+                item[side] = amounts.number_text(f"{value:,}", language)
             elif item[side] is not None:
                 item[side] = said(item[side], field_of, language)
         if old is not None and new is not None:
-            item["difference"] = f"{new - old:+,}".replace("-", "−")
+            item["difference"] = signed(new - old, language)
             if old:
                 change = (100 * (new - old) / abs(old)).quantize(Decimal("0.1"))
-                item["percent"] = f"{change:+,}".replace("-", "−")
+                item["percent"] = signed(change, language) + percent
+
+
+def signed(value: Decimal, language: Language) -> str:
+    """Return a change with its sign."""
+    return amounts.number_text(f"{value:+,}".replace("-", "−"), language)
 
 
 def said(value: str, known: Field | None, language: Language) -> str:

@@ -153,8 +153,11 @@ def page_of(listed: Listed) -> Callable[[Call, Language], Response]:
             after=after,
             given={name: v for name, v in values.items() if name != "cursor"},
             filters=[
-                (name, title(listed.family, name, language),
-                 options(listed.family, name, language))
+                (
+                    name,
+                    title(listed.family, name, language),
+                    options(listed.family, name, language),
+                )
                 for name in listed.filters
             ],  # fmt: skip
             **ends(call, gathered),

@@ -141,7 +141,8 @@ def years(axis: Axis) -> list[tuple[int, int]]:
     first, last = from_gregorian(axis.first)[0], from_gregorian(axis.last)[0]
     step = max(1, (last - first + 1) // 8)
     return [
-        (year, axis.at(to_gregorian(year, 1, 1))) for year in range(first + 1, last + 1, step)
+        (year, axis.at(to_gregorian(year, 1, 1)))
+        for year in range(first + 1, last + 1, step)
     ]
 
 

@@ -17,7 +17,7 @@ from shahrdad.node.analysis.limits import TABLE_ROWS_MAX
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_api import find
-from shahrdad.node.http.dataset_object import Shown, show
+from shahrdad.node.http.dataset_object import show
 from shahrdad.node.http.exports.making import reader
 from shahrdad.node.http.languages import digits
 from shahrdad.node.http.parameters import split
@@ -31,7 +31,15 @@ SHOWN = 50
 PAGES_OWN = ("card", "column", "op", "value")  # of the forms; not of the query
 TOP_VALUES = 8
 BINS = 12
-FORM_OPERATORS = ("exact", "contains", "greater", "less", "isnull", "isnotnull", "differs")
+FORM_OPERATORS = (
+    "exact",
+    "contains",
+    "greater",
+    "less",
+    "isnull",
+    "isnotnull",
+    "differs",
+)
 
 
 @dataclass(frozen=True, slots=True)

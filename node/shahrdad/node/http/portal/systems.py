@@ -56,7 +56,9 @@ class Shown:
 
     def total(self, city: str, what: str) -> int:
         """Return how many systems of a city are shown: all, with API, with lessons."""
-        found = [one for (_, at), cell in self.cells.items() if at == city for one in cell]
+        found = [
+            one for (_, at), cell in self.cells.items() if at == city for one in cell
+        ]
         if what == "api":
             return sum(one.row["has_api"] is True for one in found)
         if what == "lessons":
@@ -109,7 +111,9 @@ def index(call: Call, language: Language) -> Response:
         language,
         shown=found,
         given=call.values,
-        vendors=sorted({s.row["vendor_name"] for s in everything if s.row["vendor_name"]}),
+        vendors=sorted(
+            {s.row["vendor_name"] for s in everything if s.row["vendor_name"]}
+        ),
         areas=options(FAMILY, "business_area", language),
         domains=options(FAMILY, "smart_domain", language),
         duplicates=systems.duplicates(everything),
@@ -154,7 +158,9 @@ def product(call: Call, language: Language) -> Response:
     found = [one for one in matrix.systems if one.product == wanted]
     if not found:
         raise RequestError(Reason.PRODUCT_UNKNOWN, product=wanted[:100])
-    named = next((one.row["product_name"] for one in found if one.row["product_name"]), "")
+    named = next(
+        (one.row["product_name"] for one in found if one.row["product_name"]), ""
+    )
     return listing(call, language, named or wanted, found, matrix)
 
 
@@ -180,7 +186,11 @@ def listing(
         name_of=lambda slug: name_of(call, slug),
         grounds=grounds(
             call,
-            [one for one in matrix.inputs if one.ref in {system.ref for system in found}],
+            [
+                one
+                for one in matrix.inputs
+                if one.ref in {system.ref for system in found}
+            ],
         ),
         **labels(language),
     )
@@ -216,4 +226,6 @@ def workbook(call: Call, language: Language) -> Response:
 def empty_words(found: Shown, city: str, language: Language) -> str:
     """Return what an empty cell says: it is not "has none"."""
     published = city in found.matrix.published
-    return say(language, "systems.not_reported" if published else "portal.not_published")
+    return say(
+        language, "systems.not_reported" if published else "portal.not_published"
+    )

@@ -66,11 +66,11 @@ def proof(
     holds, cosigned = False, ()
     try:
         keys = parse_vkeys(vkeys(call, version.origin))
-        verdict = receipts.verify(
-            raw, verifiers=keys, body=body, file_digest=digest
-        )
+        verdict = receipts.verify(raw, verifiers=keys, body=body, file_digest=digest)
     except ShahrdadError as error:
-        steps.append({"name": "receipt", "outcome": "fails", "detail": str(error.reason)})
+        steps.append(
+            {"name": "receipt", "outcome": "fails", "detail": str(error.reason)}
+        )
     else:
         holds, cosigned = bool(verdict), verdict.cosigned
         steps = [

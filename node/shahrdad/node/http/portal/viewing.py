@@ -70,9 +70,7 @@ def grounds(
     return {
         "inputs": used,
         "digest": inputs_digest(used),
-        "excluded": [
-            {"one": one, "city": name_of(call, one.city)} for one in excluded
-        ],
+        "excluded": [{"one": one, "city": name_of(call, one.city)} for one in excluded],
     }
 
 

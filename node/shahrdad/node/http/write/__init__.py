@@ -1,0 +1,1 @@
+"""The write side of `/v1`: sessions, uploads, drafts, approvals, accounts, audit."""

@@ -1,0 +1,452 @@
+"""`/v1/uploads`, `/v1/drafts`: a file, what is said of it, and two persons' word.
+
+    PUT  /v1/uploads?filename=    the file
+    POST /v1/drafts               judged at once; the answer has the verdict
+    POST /v1/drafts/{draft}/submit | return | approve
+
+Every change names in If-Match the revision that its maker saw, and an approval names
+the digest of the record: what changed meanwhile is refused, never published by mistake.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, cast
+
+from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.node import drafting, drafts, uploads
+from shahrdad.node.accounts.roles import Action, Role
+from shahrdad.node.city import Node
+from shahrdad.node.draft_view import document
+from shahrdad.node.drafts import Draft, State
+from shahrdad.node.handing import handed_of
+from shahrdad.node.http.parameters import LIMIT, Parameter
+from shahrdad.node.http.write import members
+from shahrdad.node.http.write.limits import PREVIEW_ROWS, REASON_LETTERS_MAX
+from shahrdad.node.http.write.writing import Desk, Done, Writing
+from shahrdad.node.limits import REPORT_BYTES_MAX
+from shahrdad.node.publish import Handed
+from shahrdad.node.store.contract import Area, read_bytes
+
+FILE_NAME = Parameter("filename", "text", "The name that the file has.", default="")
+STATE = Parameter(
+    "state",
+    "choice",
+    "Drafts in this state alone.",
+    choices=("draft", "submitted", "returned", "approved", "published", "discarded"),
+)
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+SAID = (  # of a file, in a draft
+    *("upload", "ref", "family", "title", "description", "license", "fiscal_year"),
+    *("sources", "note", "mapping", "declared", "waived", "unit", "calendar"),
+    *("encoding", "sheet", "header_row", "example"),
+)
+WITHDRAWALS = ("withdrawn", "superseded", "error", "legal")
+_OPTIONS = ("unit", "calendar", "encoding", "sheet", "header_row")
+_OPEN: tuple[State, ...] = ("draft", "submitted", "returned", "approved")
+
+
+def upload(desk: Desk) -> Done:
+    """Keep a file privately, and answer with what a draft calls it."""
+    if desk.file is None:
+        raise RuntimeError("this address takes a file")
+    name = drafting.safe_name(desk.call.values["filename"] or "file")
+    found = uploads.keep(desk.node, desk.actor, desk.file, name, desk.at)
+    return Done(found.to_dict(), 201)
+
+
+def create(desk: Desk) -> Done:
+    """Make a draft: of a file, of a withdrawal or of a redaction."""
+    kind = members.text(desk.body, "kind", "publish")
+    if kind == "publish":
+        members.check_known(desk.body, ("kind", *SAID))
+        handed, writers = _handed(desk, {})
+        with uploads.opened(desk.node, desk.actor, _upload(desk)) as file:
+            found = drafting.draft_file(
+                desk.node, replace(handed, file=file), desk.actor, writers=writers
+            )
+        return _shown(desk, found.draft, 201)
+    ref = members.text(desk.body, "ref")
+    if kind == "withdraw":
+        members.check_known(desk.body, ("kind", "ref", "reason", "replaced_by"))
+        draft = drafting.draft_withdrawal(
+            desk.node,
+            ref,
+            desk.actor,
+            reason=cast("Any", _choice(desk, *WITHDRAWALS)),
+            replaced_by=members.text(desk.body, "replaced_by", "") or None,
+        )
+    elif kind == "redact":
+        members.check_known(desk.body, ("kind", "ref", "reason", "version"))
+        version = members.integer(desk.body, "version")
+        if version is None:
+            raise members.wrong("version", "an integer")
+        reason = cast("Any", _choice(desk, "privacy", "legal", "error"))
+        draft = drafting.draft_redaction(
+            desk.node, ref, version, desk.actor, reason=reason
+        )
+    else:
+        raise members.wrong("kind", "publish | withdraw | redact")
+    return _shown(desk, draft, 201)
+
+
+def change(desk: Desk) -> Done:
+    """Judge a draft again, with other answers or another file."""
+    members.check_known(desk.body, SAID)
+    draft = _writable(desk)
+    if draft.now.kind != "publish" or draft.now.original is None:
+        raise RequestError(
+            Reason.DRAFT_STATE, draft=draft.id, state=draft.now.kind, wanted="publish"
+        )
+    handed, writers = _handed(desk, json.loads(draft.now.answers))
+    number = members.text(desk.body, "upload", "")
+    source = (
+        uploads.opened(desk.node, desk.actor, number)
+        if number
+        else drafting.original_file(
+            desk.node, draft.now.original, draft.now.file_name or "file"
+        )
+    )
+    with source as file:
+        found = drafting.draft_file(
+            desk.node,
+            replace(handed, file=file),
+            desk.actor,
+            replaced=draft,
+            writers=writers,
+        )
+    return _shown(desk, found.draft)
+
+
+def dry_run(desk: Desk) -> Done:
+    """Judge a file as a publication would, and keep nothing but the file."""
+    if desk.call.values["dry_run"] is not True:
+        raise members.wrong("dry_run", "true; without it: POST /v1/drafts")
+    members.check_known(desk.body, SAID)
+    handed, _ = _handed(desk, {}, desk.call.path["slug"])
+    with uploads.opened(desk.node, desk.actor, _upload(desk)) as file:
+        report, unchanged = drafting.dry_run(
+            desk.node, replace(handed, file=file), desk.actor
+        )
+    return Done(
+        {
+            "ref": f"{desk.node.config.node.city}/{handed.slug}",
+            "valid": report.valid,
+            "unchanged": unchanged,
+            "report": report.to_dict(),
+        }
+    )
+
+
+def list_drafts(desk: Desk) -> Done:
+    """Answer with the drafts that the caller may see, the newest change first."""
+    state = desk.call.values["state"]
+    states: tuple[State, ...] = (state,) if state else _OPEN
+    connection = desk.node.database.connect()
+    found = [
+        draft for draft in drafts.find(connection, states) if may_see(desk, draft)
+    ][: desk.call.values["limit"]]
+    return Done({"items": [document(desk.node, draft) for draft in found]})
+
+
+def get(desk: Desk) -> Done:
+    """Answer with a draft."""
+    return _shown(desk, _visible(desk))
+
+
+def get_record(desk: Desk) -> Done:
+    """Answer with the record that an approval publishes: the exact bytes."""
+    draft = _visible(desk)
+    if draft.now.content is None:
+        raise RequestError(
+            Reason.DRAFT_NOT_VALID, draft=draft.id, verdict=draft.now.verdict
+        )
+    return Done(draft.now.content, headers={"ETag": draft.etag})
+
+
+def get_report(desk: Desk) -> Done:
+    """Answer with the report of the draft's file."""
+    draft = _visible(desk)
+    if draft.now.report is None:
+        raise RequestError(Reason.OBJECT_NOT_HELD, digest="–")
+    return Done(
+        read_bytes(desk.node.store, Area.PRIVATE, draft.now.report, REPORT_BYTES_MAX)
+    )
+
+
+def get_marked(desk: Desk) -> Done:
+    """Answer with the publisher's own table, its wrong cells coloured and explained."""
+    draft = _visible(desk)
+    if draft.now.original is None:
+        raise RequestError(Reason.OBJECT_NOT_HELD, digest="–")
+    name = draft.now.file_name or "file"
+    with (
+        drafting.original_file(desk.node, draft.now.original, name) as file,
+        TemporaryDirectory(dir=file.parent) as place,
+    ):
+        report = drafting.judge_again(desk.node, draft, file)
+        marked = Path(place) / "marked.xlsx"
+        report.write_marked(marked, lang=desk.call.language)
+        content = marked.read_bytes()
+    disposition = f'attachment; filename="{draft.id}.xlsx"'
+    return Done(
+        content, headers={"Content-Disposition": disposition}, media_type=WORKBOOK
+    )
+
+
+def get_preview(desk: Desk) -> Done:
+    """Answer with the first rows as they will be published."""
+    rows, columns = drafting.first_rows(desk.node, _visible(desk), PREVIEW_ROWS)
+    return Done({"columns": columns, "rows": rows})
+
+
+def submit(desk: Desk) -> Done:
+    """Ask for another person's approval."""
+    draft = _writable(desk)
+    return _shown(desk, drafting.submit(desk.node, draft.id, desk.actor, desk.etag))
+
+
+def return_(desk: Desk) -> Done:
+    """Give a submitted draft back, with the reason."""
+    members.check_known(desk.body, ("reason",))
+    reason = members.text(desk.body, "reason", letters_max=REASON_LETTERS_MAX)
+    if not reason.strip():
+        raise members.wrong("reason", "text")
+    with desk.node.database.transaction() as connection:
+        draft = drafts.get(connection, desk.call.path["draft"])
+        drafting.check_etag(draft, desk.etag)
+        draft = drafts.return_(connection, draft, desk.actor, reason, desk.at)
+    return _shown(desk, draft)
+
+
+def approve(desk: Desk) -> Done:
+    """Publish what another person submitted: the record of this digest, no other."""
+    members.check_known(desk.body, ("digest",))
+    digest = Digest.parse(members.text(desk.body, "digest", letters_max=64))
+    etag = desk.etag
+    ensure_signing(desk.node)
+    number = desk.call.path["draft"]
+    draft = drafting.approve(desk.node, number, digest, desk.actor, etag)
+    return _shown(desk, draft)
+
+
+def discard(desk: Desk) -> Done:
+    """Give a draft up."""
+    draft = _writable(desk)
+    with desk.node.database.transaction() as connection:
+        drafting.check_etag(draft, desk.etag)
+        draft = drafts.discard(connection, draft, desk.actor, desk.at)
+    return _shown(desk, draft)
+
+
+def ensure_signing(node: Node) -> None:
+    """Make the node ready to sign, when it is not yet.
+
+    Raises:
+        UnavailableError: NOT_READY.
+    """
+    from shahrdad.federation.log_writer import State as Signing
+
+    if node.writer.state is not Signing.READY:
+        with node.database.exclusive("publish"):
+            node.start_signing()
+
+
+def may_see(desk: Desk, draft: Draft) -> bool:
+    """Tell whether the caller may look at a draft.
+
+    Editors see what they had a hand in, publishers what they may approve, auditors
+    everything, administrators the redactions.
+    """
+    actor, slug = desk.actor, draft.now.slug
+    if not actor.reaches(Action.DRAFT_READ, slug):
+        return False
+    if actor.account in {draft.author, draft.submitter, *draft.writers}:
+        return True
+    if draft.now.kind == "redact" and actor.holds(frozenset({Role.ADMIN}), slug):
+        return True
+    return actor.holds(frozenset({Role.PUBLISHER, Role.AUDITOR}), slug)
+
+
+def _visible(desk: Desk) -> Draft:
+    """Return the draft of the address; one that is not to be seen is unknown.
+
+    Raises:
+        RequestError: DRAFT_UNKNOWN.
+    """
+    number = desk.call.path["draft"]
+    draft = drafts.get(desk.node.database.connect(), number)
+    if not may_see(desk, draft):
+        raise RequestError(Reason.DRAFT_UNKNOWN, draft=number[:40])
+    return draft
+
+
+def _writable(desk: Desk) -> Draft:
+    """Return the draft of the address, in the revision that the caller saw.
+
+    Raises:
+        RequestError: DRAFT_UNKNOWN, IF_MATCH_REQUIRED.
+        ConflictError: REVISION_CHANGED.
+    """
+    draft = _visible(desk)
+    drafting.check_etag(draft, desk.etag)
+    return draft
+
+
+def _shown(desk: Desk, draft: Draft, status: int = 200) -> Done:
+    headers = {"ETag": draft.etag}
+    if status == 201:
+        headers["Location"] = f"/v1/drafts/{draft.id}"
+    return Done(document(desk.node, draft), status, headers)
+
+
+def _upload(desk: Desk) -> str:
+    return members.text(desk.body, "upload", letters_max=40)
+
+
+def _choice(desk: Desk, *choices: str) -> str:
+    value = members.text(desk.body, "reason", choices[0], 40)
+    if value not in choices:
+        raise members.wrong("reason", " | ".join(choices))
+    return value
+
+
+def _handed(
+    desk: Desk, before: Mapping[str, Any], slug: str | None = None
+) -> tuple[Handed, tuple[int, ...]]:
+    """Return what is said of a file: the answers before, with those of this body.
+
+    Returns:
+        It, and who else wrote a byte of the file.
+    """
+    body = desk.body
+    told = before.get("description", {})
+    context = before.get("context", {})
+    ref = members.text(body, "ref", "")
+    known = drafting.own_slug(desk.node, ref) if ref else before.get("slug")
+    options = {
+        name: body.get(name, before.get("options", {}).get(name)) for name in _OPTIONS
+    }
+    for name in ("unit", "calendar", "encoding", "sheet"):
+        if options[name] is not None:
+            members.text(options, name, letters_max=200)
+    members.integer(options, "header_row")
+    options["isolate"] = True  # a file from outside is judged in a process with limits
+    year = members.integer(body, "fiscal_year")
+    handed = handed_of(
+        desk.node.config,
+        Path("file"),
+        family=members.text(body, "family", before.get("family", "")),
+        slug=slug or known,
+        title_fa=_language(body, "title", "fa", told),
+        title_en=_language(body, "title", "en", told),
+        description_fa=_language(body, "description", "fa", told) or "",
+        description_en=_language(body, "description", "en", told) or "",
+        license=members.text(body, "license", told.get("license") or "") or None,
+        fiscal_year=told.get("fiscal_year") if year is None else year,
+        sources=members.texts(body, "sources")
+        or tuple(source.get("title", "") for source in told.get("sources", ())),
+        note_fa=_language(body, "note", "fa", told) or "",
+        example=bool(body.get("example", told.get("example", False))),
+        profile=members.mapping(body, "mapping") or before.get("profile"),
+        declared=members.mapping(body, "declared") or context.get("declared"),
+        waived=members.mapping(body, "waived") or context.get("waived"),
+        options=options,
+    )
+    note_en = _language(body, "note", "en", told) or ""
+    described = replace(handed.description, note_en=note_en)
+    number = members.text(body, "upload", "", 40)
+    writers = (uploads.find(desk.node, desk.actor, number).account,) if number else ()
+    return replace(handed, description=described), writers
+
+
+def _language(
+    body: Mapping[str, Any],
+    name: str,
+    language: Literal["fa", "en"],
+    told: Mapping[str, Any],
+) -> str | None:
+    """Return one language of a member such as `title`."""
+    value = members.mapping(body, name)
+    members.check_known(value, ("fa", "en"))
+    if language in value:
+        return members.text(value, language)
+    before = told.get(f"{name}_{language}")
+    return str(before) if before else None
+
+
+def writings() -> list[Writing]:
+    """Return the addresses."""
+    own, one = "/v1/drafts", "/v1/drafts/{draft}"
+    read, ask, decide = Action.DRAFT_READ, Action.DRAFT_ASK, Action.REDACT_APPROVE
+    rehearse = Parameter("dry_run", "boolean", "Must be true.", default=False)
+    return [
+        Writing(
+            "upload",
+            "PUT",
+            "/v1/uploads",
+            Action.UPLOAD,
+            upload,
+            "Keep a file privately.",
+            "file",
+            parameters=(FILE_NAME,),
+        ),
+        Writing(
+            "listDrafts",
+            "GET",
+            own,
+            read,
+            list_drafts,
+            "The drafts that one may see.",
+            parameters=(STATE, LIMIT),
+        ),
+        Writing("createDraft", "POST", own, ask, create, "Make a draft.", "json"),
+        Writing("getDraft", "GET", one, read, get, "A draft."),
+        Writing("changeDraft", "PATCH", one, ask, change, "Change a draft.", "json"),
+        Writing("discardDraft", "DELETE", one, ask, discard, "Give a draft up."),
+        Writing("draftRecord", "GET", f"{one}/record", read, get_record, "Its record."),
+        Writing("draftReport", "GET", f"{one}/report", read, get_report, "Its report."),
+        Writing(
+            "draftMarked", "GET", f"{one}/marked.xlsx", read, get_marked, "Its errors."
+        ),
+        Writing(
+            "draftPreview",
+            "GET",
+            f"{one}/preview",
+            read,
+            get_preview,
+            "Its rows.",
+        ),
+        Writing("submitDraft", "POST", f"{one}/submit", ask, submit, "Submit a draft."),
+        Writing(
+            "returnDraft",
+            "POST",
+            f"{one}/return",
+            decide,
+            return_,
+            "Give a draft back.",
+            "json",
+        ),
+        Writing(
+            "approveDraft",
+            "POST",
+            f"{one}/approve",
+            decide,
+            approve,
+            "Publish what another person submitted.",
+            "json",
+        ),
+        Writing(
+            "rehearse",
+            "POST",
+            "/v1/datasets/{city}/{slug}/publish",
+            Action.DRAFT_WRITE,
+            dry_run,
+            "Judge a file as a publication would.",
+            "json",
+            parameters=(rehearse,),
+        ),
+    ]

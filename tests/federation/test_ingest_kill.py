@@ -1,0 +1,125 @@
+"""kill -9 at every commit point of ingest and witness: the next run goes on there."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from federation_world import ORIGIN, filled, mirror, open_store
+from log_world import Files
+from shahrdad.federation.ingest import Ingest
+from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.reader import LogReader
+from shahrdad.federation.static_mirror import StaticMirror
+from shahrdad.federation.static_reader import open_static
+from shahrdad.federation.store_reader import StoreReader
+from shahrdad.federation.sync import Syncer, SyncPeer
+from shahrdad.federation.verify.note import Kind, Signer
+from shahrdad.federation.witness import Witness
+from simulator import Clock, SimLog, keys_of, seed
+
+NAME = "qom.example.ir/witness"
+SIGNER = Signer.from_seed(NAME, seed(NAME), Kind.WITNESS)
+ENTRIES = 700
+
+# The point is a method of the store: the process dies right after its commit.
+PROGRAM = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from pathlib import Path
+import federation.test_ingest_kill as world
+from shahrdad.federation.log_store import LogStore
+
+point, times = sys.argv[2], int(sys.argv[3])
+real = getattr(LogStore, point)
+count = 0
+
+def dying(self, *arguments, **named):
+    global count
+    found = real(self, *arguments, **named)
+    count += 1
+    if count == times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+setattr(LogStore, point, dying)
+world.synchronise(Path(sys.argv[1]))
+"""
+
+
+def the_log() -> SimLog:
+    """Return the log that is synchronised; each process makes the same one."""
+    return filled(ENTRIES)
+
+
+def synchronise(folder: Path) -> LogStore:
+    """Run one round of a witness against the static mirror in a folder."""
+    log = the_log()
+    keys = keys_of([log], [SIGNER], quorum=1)
+    ingest = Ingest(open_store(folder / "node.db"), keys, clock=Clock())
+    witness = Witness(ingest.store, keys, SIGNER, clock=Clock())
+    reader = open_static(folder / "mirror", "mirror")
+    Syncer(ingest, witness=witness).round(
+        [SyncPeer("mirror", lambda: reader)], force=True
+    )
+    return ingest.store
+
+
+def resume(folder: Path, reader: LogReader) -> LogStore:
+    """Go on with another peer, and cosign."""
+    log = the_log()
+    keys = keys_of([log], [SIGNER], quorum=1)
+    ingest = Ingest(open_store(folder / "node.db"), keys, clock=Clock())
+    witness = Witness(ingest.store, keys, SIGNER, clock=Clock())
+    Syncer(ingest, witness=witness).round(
+        [SyncPeer("another", lambda: reader)], full=True, force=True
+    )
+    return ingest.store
+
+
+POINTS = [("append", 2), ("put_head", 1), ("put_bodies", 40), ("put_witnessed", 1)]
+if os.environ.get("SHAHRDAD_LONG"):
+    POINTS += [("ensure_log", 1), ("add_seen_head", 1), ("append", 1), ("append", 3)]
+    POINTS += [("put_bodies", 1), ("put_confirmed", 1), ("put_peer", 1)]
+
+
+@pytest.mark.parametrize(("point", "times"), POINTS)
+def test_killed_ingest_resumes_with_another_peer(
+    tmp_path: Path, point: str, times: int
+) -> None:
+    """What was committed is a verified prefix; another peer brings the rest."""
+    log = the_log()
+    keys = keys_of([log], [SIGNER], quorum=1)
+    source = mirror(tmp_path / "source.db", log, keys=keys)
+    StaticMirror(Files(tmp_path / "mirror")).write_log(source.store, ORIGIN)
+    code = PROGRAM.replace("federation.test_ingest_kill", "test_ingest_kill")
+    code = code.replace(
+        "sys.path.insert(0,",
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r}); sys.path.insert(0,",
+        1,
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), point, str(times)],
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    between = open_store(tmp_path / "node.db")
+    held = between.find_log(ORIGIN)
+    size = held.size if held else 0
+    prefix = between.entries(ORIGIN, 0, size) if held else []
+    store = resume(tmp_path, StoreReader(source.store, name="another"))
+    done = store.log(ORIGIN)
+
+    assert -signal.SIGKILL == run.returncode, run.stderr.decode()
+    assert log.raws[:size] == prefix
+    assert size in {0, 256, 512, 701}
+    assert (log.size, 0) == (done.head_size, done.missing_bodies)
+    assert done.confirmed is not None
+    assert source.store.state_digest(ORIGIN) == store.state_digest(ORIGIN)
+    recorded = store.witnessed(ORIGIN)
+    assert recorded is not None
+    assert (log.size, log.root()) == (recorded.size, recorded.root)

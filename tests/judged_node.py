@@ -1,0 +1,28 @@
+"""A node with its city's example datasets, served by the real command for judges."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shahrdad.datasets.demo_set import demo_datasets
+from shahrdad.node.city import Node
+from shahrdad.node.config import load
+from shahrdad.node.demonstration.world import make_world, running
+from shahrdad.node.example_files import handed
+from shahrdad.node.publish import publish
+
+CITY = "kerman"
+
+
+@contextmanager
+def serve_examples(folder: Path) -> Iterator[str]:
+    """Publish the city's valid examples, serve them, and give the node's address."""
+    (place,) = make_world(folder / "world", (CITY,))
+    with Node(load(place.file)) as node:
+        with node.database.exclusive("publish"):
+            node.start_signing(offline=True)
+        for example in demo_datasets():
+            if example.published_by == CITY:
+                publish(node, handed(example))
+    with running([place]):
+        yield place.url
