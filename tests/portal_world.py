@@ -75,7 +75,7 @@ def postpone(row: dict[str, Any]) -> None:
 
 
 def make_portal_world(folder: Path) -> World:
-    """Return a node with the demonstration's data, of Kerman's projects two versions."""
+    """Return a node with the demonstration's data, one dataset in two versions."""
     for slug in CITIES:
         known = city(slug)
         assert known is not None

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from node_world import make_config, make_node, publish_example, ready
 
+from node_world import make_config, make_node, publish_example, ready
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.federation.verify import receipt as receipts
 from shahrdad.federation.verify.digest import Digest

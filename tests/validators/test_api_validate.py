@@ -334,6 +334,8 @@ def test_progress_and_cancel() -> None:
         run(GOOD, cancel=token, sink=sink)
 
     assert ("done", 2) == (told[-1].stage, told[-1].rows)
+    assert len(GOOD) == told[-1].bytes == told[-1].total
+    assert 0 < told[0].bytes <= len(GOOD)
     assert ["abort"] == sink.ends
 
 

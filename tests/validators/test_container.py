@@ -60,8 +60,8 @@ def refused(content: bytes, **limits: int) -> Reason:
     [
         (CSV, "text", None),
         (b"\xef\xbb\xbf" + CSV, "text", None),
-        (gzip.compress(CSV), "text", "gz"),
-        (gzip.compress(CSV) + gzip.compress(b"x,2\n"), "text", "gz"),
+        (gzip.compress(CSV, mtime=0), "text", "gz"),
+        (gzip.compress(CSV, mtime=0) + gzip.compress(b"x,2\n", mtime=0), "text", "gz"),
         (zipped(("data.csv", CSV)), "text", "zip"),
         (
             zipped(("d/", b""), ("d/a.csv", CSV), ("__MACOSX/._a.csv", b"x")),
@@ -87,7 +87,11 @@ def test_content_decides(content: bytes, format_: str, container: str | None) ->
 
 def test_gz_members_follow_each_other() -> None:
     """A gz of several members, with zeros at its end, is one text."""
-    packed = gzip.compress(b"a,b\n") + gzip.compress(b"1,2\n") + b"\x00" * 9
+    packed = (
+        gzip.compress(b"a,b\n", mtime=0)
+        + gzip.compress(b"1,2\n", mtime=0)
+        + b"\x00" * 9
+    )
     with look(Source.of(packed)).open() as stream:
         assert b"a,b\n1,2\n" == stream.read()
 
@@ -96,17 +100,20 @@ def test_gz_members_follow_each_other() -> None:
     ("content", "reason"),
     [
         (b"", Reason.SOURCE_EMPTY),
-        (gzip.compress(b""), Reason.SOURCE_EMPTY),
+        (gzip.compress(b"", mtime=0), Reason.SOURCE_EMPTY),
         (zipped(), Reason.SOURCE_EMPTY),
         (b"%PDF-1.7 ...", Reason.SOURCE_FORMAT),
         (b"<!DOCTYPE HTML><table>", Reason.SOURCE_FORMAT),
         (b"  <html>", Reason.SOURCE_FORMAT),
         (b"SQLite format 3\x00", Reason.SOURCE_FORMAT),
-        (gzip.compress(gzip.compress(CSV)), Reason.SOURCE_FORMAT),
+        (gzip.compress(gzip.compress(CSV, mtime=0), mtime=0), Reason.SOURCE_FORMAT),
         (zipped(("a.zip", zipped(("a.csv", CSV)))), Reason.SOURCE_FORMAT),
         (zipped(("a.csv", CSV), ("b.csv", CSV)), Reason.SOURCE_FORMAT),
-        (gzip.compress(CSV)[:-9], Reason.SOURCE_UNREADABLE),
-        (gzip.compress(CSV * 99)[:30] + b"\xff" * 30, Reason.SOURCE_UNREADABLE),
+        (gzip.compress(CSV, mtime=0)[:-9], Reason.SOURCE_UNREADABLE),
+        (
+            gzip.compress(CSV * 99, mtime=0)[:30] + b"\xff" * 30,
+            Reason.SOURCE_UNREADABLE,
+        ),
         (zipped(("a.csv", CSV))[:-9], Reason.SOURCE_UNREADABLE),
         (b"PK\x03\x04 no archive", Reason.SOURCE_UNREADABLE),
     ],
@@ -118,7 +125,7 @@ def test_what_holds_no_table(content: bytes, reason: Reason) -> None:
 
 def test_inflation_is_counted() -> None:
     """A bomb is stopped by bytes that come out, not by sizes that it declares."""
-    bomb = gzip.compress(b"0" * 3_000_000)
+    bomb = gzip.compress(b"0" * 3_000_000, mtime=0)
 
     assert Reason.SOURCE_INFLATES == refused(bomb, inflation_free_bytes=1_000_000)
     assert Reason.SOURCE_INFLATES == refused(bomb, inflated_bytes_max=2_999_999)
@@ -171,7 +178,7 @@ def test_name_may_hide_the_format() -> None:
 
 SAMPLES = [
     CSV,
-    gzip.compress(CSV),
+    gzip.compress(CSV, mtime=0),
     zipped(("a.csv", CSV)),
     b'[{"a": 1}]',
     "a;b\r\n".encode("utf-16"),

@@ -110,7 +110,9 @@ def amounts(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def rules(name: str) -> dict[str, int]:
     """Return how often each violated rule is violated."""
     found = judged(name).to_dict()["shahrdad"]["rules"]
-    return {rule["id"]: rule["count"] for rule in found if rule["outcome"] == "violated"}
+    return {
+        rule["id"]: rule["count"] for rule in found if rule["outcome"] == "violated"
+    }
 
 
 def account(name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from shahrdad.validators import Context, Options, Report, validate
 from shahrdad.validators.codes import REGISTRY, sentence
 from shahrdad.validators.explain import column_letters, shown
+from shahrdad.validators.normalise import dates
 from shahrdad.validators.render.html import SHOWN_MAX, STYLE_SHA256
 
 SCHEMA: dict[str, Any] = {
@@ -90,6 +91,14 @@ def test_codes_of_the_document_are_there() -> None:
     assert {"number-ambiguous-separator", "date-no-such-day", "money-fraction"} <= set(
         REGISTRY
     )
+
+
+def test_every_reason_of_normalisation_has_a_code() -> None:
+    """What a number or a date is refused for can be said."""
+    vectors = [f"date-{reason}" for reason in dates.REASONS]
+
+    assert set() == set(vectors) - set(REGISTRY)
+    assert {f"money-{reason}" for reason in ("fraction", "overflow")} <= set(REGISTRY)
 
 
 def test_message_says_where_what_and_how() -> None:

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from shared_data import SHARED, needs_shared
 
 from shahrdad.validators.normalise.search_key import fold, variants, words
+from shared_data import SHARED, needs_shared
 
 
 def vectors() -> dict[str, Any]:

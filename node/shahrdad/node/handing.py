@@ -6,6 +6,7 @@ from typing import Any
 
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node import profiles
 from shahrdad.node.config import Config
 from shahrdad.node.publish import Handed
 from shahrdad.node.record import LICENSES, Description
@@ -101,14 +102,12 @@ def with_constants(
     They are constants of columns that the profile says nothing about. Where it names no
     column of the file at all, one of the file's wins over a constant.
     """
-    columns = list(profile.get("columns") or ())
-    given = {rule["to"] for rule in columns}
     known = {"city_code": config.node.city_code}
     if fiscal_year is not None:
         known["fiscal_year"] = str(fiscal_year)
-    added = [
+    constants = [
         {"to": name, "constant": value}
         for name, value in known.items()
-        if name in standard.field_names and name not in given
+        if name in standard.field_names
     ]
-    return {**profile, "columns": [*columns, *added]}
+    return profiles.with_constants(profile, constants)

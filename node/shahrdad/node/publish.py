@@ -308,7 +308,15 @@ def prepare(
     written = _write_table(node, handed, ref, spool, before, area)
     stored = store_report(node, ref, report, area)
     return prepare_written(
-        node, handed, original, written, stored, report.to_dict(), before, provenance, area
+        node,
+        handed,
+        original,
+        written,
+        stored,
+        report.to_dict(),
+        before,
+        provenance,
+        area,
     )
 
 

@@ -54,15 +54,13 @@ def redact(node: "Node", draft: Draft, wish: Mapping[str, Any]) -> int:
     else:
         log = node.own_log()
         index = log.size - 1 if log else 0
+    removed = remove_unnamed(node, named)
+    node.database.connect().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with node.database.transaction() as connection:
         connection.execute(
             "DELETE FROM object_ref WHERE owner IN (?, ?)",
             (f"{ref}@{version.n}", f"redact {draft.id}"),
         )
-    removed = remove_unnamed(node, named)
-    connection = node.database.connect()
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with node.database.transaction() as connection:
         audit.append(
             connection,
             MACHINE,
@@ -117,7 +115,9 @@ def remove_unnamed(node: "Node", digests: Iterable[Digest]) -> int:
             if node.store.stat(area, digest) is not None:
                 node.store.delete(area, digest)
                 count += 1
-        connection.execute("DELETE FROM object_ref WHERE sha256=?", (digest.raw,))
+        connection.execute(
+            "DELETE FROM object_ref WHERE sha256=? AND kind<>'job'", (digest.raw,)
+        )
         connection.execute("DELETE FROM upload WHERE sha256=?", (digest.raw,))
         connection.execute(
             "UPDATE submission SET file_name='' WHERE original=?", (digest.raw,)

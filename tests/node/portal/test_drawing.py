@@ -26,7 +26,7 @@ VALUES = st.lists(st.integers(1, 10**16), min_size=1, max_size=PARTS_MAX)
 @settings(max_examples=60, deadline=None)
 @given(VALUES)
 def test_boxes_fill_the_frame_without_overlap(values: list[int]) -> None:
-    """The boxes' areas are the frame's, inside it, and in proportion to their values."""
+    """The boxes' areas make up the frame, in proportion to their values."""
     values.sort(reverse=True)
     boxes = squarify(values, TREE_WIDTH, TREE_HEIGHT)
     frame, whole = TREE_WIDTH * TREE_HEIGHT, sum(values)

@@ -1,4 +1,4 @@
-"""Figures over the cities, each computed a second time by DuckDB over the same Parquet."""
+"""Figures over the cities, each computed again by DuckDB over the same Parquet."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -97,7 +97,7 @@ def test_budget_parts(world: World, releases: Releases, by: str, column: str) ->
 
 
 def test_smart_share(world: World, releases: Releases) -> None:
-    """The narrow share has the lines of smart projects, the wide one the mission's too."""
+    """The narrow share has smart projects' lines, the wide one the mission's too."""
     lines = parquet(world, "kerman/budget-1404")
     known = parquet(world, "kerman/projects")
     ((narrow, wide, whole),) = sql(
@@ -169,7 +169,7 @@ def made(family: str, rows: Sequence[dict[str, Any]]) -> Any:
 
 
 def test_comparison(world: World, releases: Releases) -> None:
-    """The capital share and the amount for each resident are those of the leaf lines."""
+    """The capital share and the amount per resident are those of the leaf lines."""
     path = parquet(world, "shiraz/budget-1404")
     ((capital, whole),) = sql(
         "SELECT sum(coalesce(amended_rial, approved_rial))"
@@ -257,11 +257,12 @@ def test_promises_keep_what_was_said_before(releases: Releases) -> None:
 
 
 def test_counters(world: World, releases: Releases) -> None:
-    """Counters are those of their rules; a city without the family has None, never 0."""
+    """Counters follow their rules; a city without the family has None, never 0."""
     gathered = {family: releases.gather(family) for family in counters.FAMILIES}
     found = {(one.name, one.city): one for one in counters.counters(gathered)}
     ((setad,),) = sql(
-        "SELECT count(DISTINCT contract_id) FROM read_parquet(?) WHERE registered_setad",
+        "SELECT count(DISTINCT contract_id) FROM read_parquet(?)"
+        " WHERE registered_setad",
         parquet(world, "kerman/contracts"),
     )
     ((sites,),) = sql(

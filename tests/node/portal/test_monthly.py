@@ -57,7 +57,7 @@ def test_a_month_to_come_has_no_report(world: World) -> None:
 def test_another_node_computes_the_same_bytes(
     world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A node that holds more, and is another city's, makes the same report of a month."""
+    """A node that holds more makes the same report of a month."""
     other = make_portal_world(tmp_path_factory.mktemp("other"))
     later = next(one for one in demo_datasets() if one.family == "studies")
     publish(other, later, "2025-12-25T08:00:00Z")
@@ -153,7 +153,7 @@ def test_what_is_missing_is_told(azar: dict[str, object]) -> None:
 def test_workbook_has_every_part(azar: dict[str, object]) -> None:
     """The workbook has a sheet for each part, and the figures as numbers."""
     file = BytesIO()
-    workbook.write(azar, file, "en")  # type: ignore[arg-type]
+    workbook.write(azar, file, "en")
     book = openpyxl.load_workbook(BytesIO(file.getvalue()))
     sheet = book["Counters"]
     head = [cell.value for cell in sheet[1]]
@@ -182,11 +182,11 @@ def test_a_report_that_differs_is_refused(
 ) -> None:
     """Computing again tells which part differs."""
     path = tmp_path / "report.json"
-    path.write_bytes(monthly.content(azar))  # type: ignore[arg-type]
-    compare(monthly.content(azar), path)  # type: ignore[arg-type]
+    path.write_bytes(monthly.content(azar))
+    compare(monthly.content(azar), path)
     path.write_bytes(monthly.content({**azar, "budget_year": 1403}))
     with pytest.raises(PeerError) as caught:
-        compare(monthly.content(azar), path)  # type: ignore[arg-type]
+        compare(monthly.content(azar), path)
 
     assert Reason.REPORT_DIFFERS == caught.value.reason
     assert "budget_year" == caught.value.values["parts"]

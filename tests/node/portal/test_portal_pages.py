@@ -78,7 +78,7 @@ class Reader(HTMLParser):
 @pytest.mark.parametrize("language", ["fa", "en"])
 @pytest.mark.parametrize("path", PATHS)
 def test_page(client: TestClient, language: str, path: str) -> None:
-    """A page is well-formed: one h1, one main, unique ids, no inline style or script."""
+    """A page is well-formed: one h1, unique ids, no inline style or script."""
     answer = client.get(f"/{language}{path}")
     reader = Reader()
     reader.feed(answer.text)

@@ -163,6 +163,10 @@ REGISTRY: dict[str, Code] = {
     code: Code(code, _severity(code), type_)
     for code, type_ in sorted(_entries().items())
 }
+_OTHER_NAMES = {  # reasons that are known here under the name of what they are about
+    "source-questions": "source-header",
+    "profile-invalid": "schema-invalid",
+}
 RULE = "rule:"  # what the code of a rule begins with
 RULE_TYPE = "row-error"  # frictionless' type of the errors that rules raise
 CELL_TYPES = frozenset(
@@ -190,6 +194,7 @@ LABEL_TYPES = frozenset(
 def code_of(error: ShahrdadError) -> str:
     """Return the code for an error of reading, from its reason."""
     code = error.reason.lower().replace("_", "-")
+    code = _OTHER_NAMES.get(code, code)
     return code if code in REGISTRY else "source-unreadable"
 
 

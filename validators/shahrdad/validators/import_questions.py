@@ -33,7 +33,7 @@ def collect(
     fields: Mapping[str, Field],
     profile: Profile,
     settings: ReadingSettings,
-    unit_known: bool,  # noqa: FBT001
+    unit_known: bool,
 ) -> Questions:
     """Collect what is certain, proposed or must be asked.
 

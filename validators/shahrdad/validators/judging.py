@@ -18,7 +18,13 @@ from shahrdad.validators.bulk import NOWHERE, Findings, Issue
 from shahrdad.validators.codes import REGISTRY, code_of
 from shahrdad.validators.foreign import ForeignKey
 from shahrdad.validators.frames import Frame, RulesSeat, with_odd_rows
-from shahrdad.validators.kernels.cells import Mask, as_mask, mask_array, with_nulls
+from shahrdad.validators.kernels.cells import (
+    Mask,
+    as_mask,
+    lengths,
+    mask_array,
+    with_nulls,
+)
 from shahrdad.validators.kernels.column import ColumnReader, arrow_type
 from shahrdad.validators.keys import KeySet, combine, hash_values, previous_rows
 from shahrdad.validators.normalise.columns import CellMarks, NormalisedBatch
@@ -33,7 +39,7 @@ from shahrdad.validators.text_table import (
 )
 
 Normalise = Callable[[TextBatch], NormalisedBatch]
-KEPT = "x_"  # what the names of the publisher's own columns begin with
+_TEXT_FORMATS = ("csv", "tsv")
 
 
 @dataclass(slots=True)
@@ -115,6 +121,7 @@ class Judge:
         self._kept = [name for name in table.names if name not in self._fields]
         self._blank: list[int] = []  # blank rows that may be the table's end
         self._seen = 0
+        self._bytes = 0  # of text, read so far
         self._seed = secrets.randbits(63)
         self._unique = self._uniqueness()
         self._references = dict(references or {})
@@ -240,7 +247,8 @@ class Judge:
 
     def _tick(self, stage: str, *, always: bool = False) -> None:
         size = self.table.source.bytes
-        progress = Progress(stage, 0, size, self._seen, self.findings.errors)
+        read = min(self._bytes, size) if stage == "read" else size
+        progress = Progress(stage, read, size, self._seen, self.findings.errors)
         self._ticker.tick(progress, always=always)
 
     def _find(self, found: Finding) -> None:
@@ -265,6 +273,10 @@ class Judge:
         if not count:
             return
         self._seen += count
+        if self.table.source.format in _TEXT_FORMATS:
+            # The cells and their delimiters: as many bytes as the file has, nearly.
+            self._bytes += count * len(batch.columns)
+            self._bytes += sum(int(lengths(cells).sum()) for cells in batch.columns)
         short = self._ragged_cells(batch)
         columns = {}
         for f in self._present:

@@ -166,7 +166,7 @@ class ColumnMapping:
 
     @property
     def has_paths(self) -> bool:
-        """Whether a column is made of a hierarchy, which `look_ahead` must see first."""
+        """Whether a column is made of a hierarchy: `look_ahead` must see it first."""
         return any(output.rule and output.rule.path for output in self.outputs)
 
     def look_ahead(self, batches: Iterable[TextBatch]) -> None:

@@ -83,7 +83,7 @@ def load_key(folder: Path) -> AccountKey:
 
 def _create(path: Path) -> None:
     """Write a new key whole or not at all; of two processes one wins."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.urandom(8).hex()}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,8 +1,8 @@
-"""Budgets: totals and parts, approved, amended and actual; shares; comparison (9.3, 9.9).
+"""Budgets: totals and parts, approved, amended, actual; shares, comparison (9.3, 9.9).
 
 Only leaf lines count: a subtotal among them would be counted twice. Amounts are whole
-rial; an amount that no line gives is None, never 0. "Current" is the amended amount of a
-line, or the approved one where there is no amendment.
+rial; an amount that no line gives is None, never 0. "Current" is the amended amount of
+a line, or the approved one where there is no amendment.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -105,7 +105,7 @@ class Statement:
 
     @property
     def population(self) -> int | None:
-        """Inhabitants of the census of 1395, or None where no confirmed figure is known."""
+        """Inhabitants by the census of 1395; None where no figure is confirmed."""
         known = listed_city(self.city)
         return known.population if known else None
 
@@ -125,7 +125,7 @@ def total(rows: Iterable[Row]) -> Amounts:
 
 
 def ranks() -> Mapping[str, tuple[int, bool]]:
-    """Return how much of the year each report period covers; the whole year wins ties."""
+    """Return how much of the year each period covers; the whole year wins ties."""
     return {
         row["period"]: (int(row["rank"]), row["period"] == "annual")
         for row in code_list("report_period").rows
@@ -135,7 +135,7 @@ def ranks() -> Mapping[str, tuple[int, bool]]:
 def statement(
     release: Release, scope: str | None = None, period: str | None = None
 ) -> Statement | None:
-    """Return one statement of a release; None where there is none of that scope or period.
+    """Return one statement of a release; None where scope or period has none.
 
     Args:
         release: Of `budget_lines`.

@@ -35,7 +35,7 @@ def jalali_year(days: list[date]) -> int | None:
 
 
 def completed(release: Release) -> int:
-    """Count projects that were completed in the year that the release speaks of (P18)."""
+    """Count projects completed in the year that the release speaks of (P18)."""
     rows = release.rows("status", "actual_end_date", "as_of_date")
     year = jalali_year([row["as_of_date"] for row in rows if row["as_of_date"]])
     return sum(
@@ -65,7 +65,7 @@ def running_systems(release: Release) -> int:
 
 def ideas(release: Release) -> int:
     """Count ideas (I5)."""
-    return release.table.num_rows
+    return int(release.table.num_rows)
 
 
 def selected_ideas(release: Release) -> int:

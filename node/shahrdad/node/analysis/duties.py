@@ -157,9 +157,11 @@ def judge(
     for city in releases.cities() if cities is None else cities:
         if city not in joined:
             continue
-        for due in sorted(wanted, key=lambda one: (one.due, one.duty)):
-            if due.due >= joined[city]:
-                found.append(judge_one(releases, city, due, at))
+        found += [
+            judge_one(releases, city, due, at)
+            for due in sorted(wanted, key=lambda one: (one.due, one.duty))
+            if due.due >= joined[city]
+        ]
     return found
 
 
@@ -176,7 +178,7 @@ def joining(releases: Releases) -> dict[str, date]:
 
 
 def judge_one(releases: Releases, city: str, due: Due, at: date) -> Judged:
-    """Return how one city met one duty: by its earliest version that covers the period."""
+    """Return how a city met a duty: by its earliest version that covers the period."""
     best: tuple[date, Input] | None = None
     for ref in versions_of(releases, city, due.family):
         for change in releases.versions(ref)[-VERSIONS_MAX:]:

@@ -1,9 +1,9 @@
 """What the cities published, read for figures that span them (interfaces 4.4).
 
 A figure rests on releases: versions of datasets, each named by reference, number and
-the digest of its record. Only logs that are signed or confirmed count, of the same major
-version of the standard; what is left out is named with its reason. A city that has
-published nothing of a family is absent, never 0.
+the digest of its record. Only logs that are signed or confirmed count, of the same
+major version of the standard; what is left out is named with its reason. A city that
+has published nothing of a family is absent, never 0.
 
 A release can be the newest that is held, or the one of a moment: what the logs held at
 given sizes, up to a time.

@@ -26,7 +26,8 @@ class Resolution:
         due = self.row["due_date"]
         if not self.is_open or due is None:
             return 0
-        return max(0, (at - due).days)
+        days: int = (at - due).days
+        return max(0, days)
 
     @property
     def since(self) -> date | None:

@@ -129,7 +129,7 @@ def add_systems(found: Scorecard, systems: Release, unit: str) -> None:
 
 
 def online(permits: Release) -> Fraction | None:
-    """Return the online share of whole cities' rows, weighted by requests, in per cent."""
+    """Return the online share of the whole city, weighted by requests, in per cent."""
     rows = [
         row
         for row in permits.rows("district_no", "received", "online_pct")
@@ -137,10 +137,10 @@ def online(permits: Release) -> Fraction | None:
         and row["received"] is not None
         and row["online_pct"] is not None
     ]
-    received = sum(row["received"] for row in rows)
+    received: int = sum(row["received"] for row in rows)
     if not received:
         return None
-    weighted = sum(
-        (Fraction(str(row["online_pct"])) * row["received"] for row in rows), Fraction()
-    )
+    weighted: Fraction = Fraction()
+    for row in rows:
+        weighted += Fraction(str(row["online_pct"])) * int(row["received"])
     return weighted / received

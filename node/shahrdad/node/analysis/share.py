@@ -48,7 +48,7 @@ def rounded(value: Fraction, places: int = 0) -> Decimal:
 
 
 def per(value: int | None, count: int | None, factor: int = 1) -> int | None:
-    """Return a value for each one of a count, in whole units; None where either is not known."""
+    """Return a value for each of a count, in whole units; None of what is not known."""
     if value is None or not count:
         return None
     return round(Fraction(value * factor, count))

@@ -1,4 +1,4 @@
-"""The systems of the cities: matrix, duplicates, candidates for joint purchase (9.1, 9.2)."""
+"""The systems of the cities: matrix, duplicates, joint purchase (9.1, 9.2)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.commands.import_file import Answered
 from shahrdad.node.commands.validate import pairs, read_profile
 from shahrdad.node.commands.validate import show as show_report
 from shahrdad.node.console import Common, print_json
@@ -15,6 +16,10 @@ from shahrdad.node.exit_codes import ExitCode
 if TYPE_CHECKING:
     from shahrdad.node.console import Progress
     from shahrdad.node.publish import OnProgress, Stage
+
+if TYPE_CHECKING:
+    from shahrdad.node.city import Node
+    from shahrdad.node.publish import Handed
 
 STAGES = {
     "original": ("نگهداری فایل", "Keeping the file"),
@@ -123,6 +128,8 @@ def publish(
                     "header_row": header_row,
                 },
             )
+            if profile is None:
+                handed = _settled(common, answered, handed, node)
         with common.progress("انتشار", "Publishing") as progress:
             tell = _teller(common, progress)
             if node.config.publish.approval != "single":
@@ -138,6 +145,37 @@ def publish(
         _tell(common, outcome, node.config.public_url)
     if outcome.state == "refused":
         sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def _settled(
+    common: Common, answered: Answered, handed: "Handed", node: "Node"
+) -> "Handed":
+    """Ask what the file leaves open; the answers are kept as a profile of the node."""
+    from shahrdad.datasets import standards
+    from shahrdad.datasets.codelists import cities
+    from shahrdad.node.commands.import_file import Import, terminal
+    from shahrdad.node.profiles import FOLDER, Profiles
+    from shahrdad.validators import Options
+
+    code = node.config.node.city_code
+    started = Import(
+        common,
+        handed.file,
+        standards.load(handed.family),
+        handed.profile,
+        Options(**dict(handed.options)),
+        answered,
+        Profiles(node.config.data / FOLDER),
+        next((city.population for city in cities() if city.code == code), None),
+        terminal(answered),
+    )
+    if not handed.file.is_file():
+        return handed
+    profile, options = started.settle()
+    read = ("encoding", "delimiter", "sheet", "header_row", "unit", "calendar")
+    said = {name: getattr(options, name) for name in read}
+    chosen = {name: value for name, value in said.items() if value is not None}
+    return replace(handed, profile=profile, options={**handed.options, **chosen})
 
 
 def withdraw(

@@ -27,7 +27,7 @@ def report(
     it is computed anew from those of a report at hand, and compared with it.
 
     Args:
-        month: A Jalali month, for example 1404-08; the last one that is over by default.
+        month: A Jalali month, for example 1404-08; by default the last that is over.
         again: A report.json to compute again.
         output: The folder to write to; this one by default.
     """
@@ -64,7 +64,7 @@ def report(
         write(found, file, common.language)
     common.say(
         f"گزارش {wanted.text} در {path} نوشته شد، از {len(found['inputs'])} نسخه.",
-        f"The report of {wanted.text} is in {path}, from {len(found['inputs'])} versions.",
+        f"The report of {wanted.text}, of {len(found['inputs'])} versions: {path}",
     )
     common.next_step(
         f"روی گرهٔ دیگر: shahrdad report --again {path}",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.commands import import_file
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from shahrdad.validators import Report
+    from shahrdad.validators import Options, Report
 
 ISSUES_SHOWN = 20
 
@@ -36,6 +37,7 @@ def validate(
     marked: Path | None = None,
     parquet: Path | None = None,
     threads: int = 2,
+    answered: import_file.Answered = import_file.Answered(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
 ) -> None:
     """Check a file against a standard or a Table Schema.
@@ -78,11 +80,14 @@ def validate(
         unit=unit,
         calendar=calendar,
     )
+    mapping = read_profile(profile)
+    if standard is not None and mapping is None and mode == "strict":
+        mapping, options = _settled(common, answered, file, standard, options)
     with common.progress("سنجش", "Checking") as progress:
         report = judge(
             file,
             schema=standard or schema or "",
-            profile=read_profile(profile),
+            profile=mapping,
             refs={name: Ref(path) for name, path in pairs(ref)},
             context=dict(pairs(context)),
             parquet=parquet,
@@ -105,6 +110,40 @@ def validate(
                 "… --marked marked.xlsx",
             )
         sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def _settled(
+    common: Common,
+    answered: import_file.Answered,
+    file: Path,
+    family: str,
+    options: "Options",
+) -> tuple[dict[str, Any] | None, "Options"]:
+    """Ask what the file leaves open; a node that is named keeps the answers.
+
+    Without a terminal the report says what is open, unless `--no-input` wants an error.
+    """
+    from shahrdad.datasets import standards
+    from shahrdad.node.config import load
+    from shahrdad.node.profiles import FOLDER, Profiles
+
+    read = import_file.terminal(answered)
+    store = Profiles(load(common.config).data / FOLDER) if common.config else None
+    wanted = answered.any or answered.no_input or store is not None
+    if read is None and not wanted:
+        return None, options
+    started = import_file.Import(
+        common,
+        file,
+        standards.load(family),
+        {},
+        options,
+        answered,
+        store,
+        read=read,
+    )
+    profile, options = started.settle()
+    return profile or None, options
 
 
 def show(common: Common, report: "Report") -> None:

@@ -283,7 +283,7 @@ def operations() -> list[Operation]:
             call,
             summary,
             tolerant=True,
-            media_type="application/octet-stream",
+            media_type="*/*",  # the file decides
             problems=gone,
             redirect=303 if id_.startswith("getPermanent") else 0,
         )

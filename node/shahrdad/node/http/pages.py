@@ -21,7 +21,6 @@ from shahrdad.node.http.dataset_object import document, show, verification
 from shahrdad.node.http.languages import LANGUAGES, now, preferred
 from shahrdad.node.http.listing import Wanted, find_page
 from shahrdad.node.http.operations import Operation, request_id
-from shahrdad.node.http.pages_of_lists import page as list_page
 from shahrdad.node.http.parameters import CURSOR, Parameter
 from shahrdad.node.http.portal.profile import profile
 from shahrdad.node.http.problem_types import STATUS
@@ -114,9 +113,7 @@ def datasets(call: Call, language: Language) -> Response:
         fiscal_year=values["fiscal_year"],
         order=values["sort"],
     )
-    found = find_page(
-        call, wanted, cursor=values["cursor"], limit=RESULTS, facets=True
-    )
+    found = find_page(call, wanted, cursor=values["cursor"], limit=RESULTS, facets=True)
     given = {name: value for name, value in values.items() if name != "cursor"}
     return page(
         call,

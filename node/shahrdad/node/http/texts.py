@@ -1,4 +1,4 @@
-"""The words of pages and problem titles: `texts/fa.toml`, `texts/portal_fa.toml`, …
+"""The words of pages and problem titles: `texts/fa.toml`, `texts/portal_fa.toml`.
 
 The files of both languages have the same keys and placeholders; a test compares them.
 """

@@ -1,4 +1,4 @@
-"""Amounts of money as people read them: in words for a headline, in one unit for a table.
+"""Amounts of money as people read them: in words for a headline, one unit for a table.
 
 >>> from shahrdad.node.http.portal.amounts import toman_in_words
 >>> toman_in_words(120_799_197_000_000, "en")

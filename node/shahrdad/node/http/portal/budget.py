@@ -1,4 +1,4 @@
-"""`/budget`: the cities' budgets side by side; one city's year, drawn and told (portal 5)."""
+"""`/budget`: budgets side by side; one city's year, drawn and told (portal 5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """`/d/{ref}/diff`: what changed between two versions, row by row (portal 9).
 
-The address holds the pair, and both versions never change, so a page of changes is named
-by the number of its first one.
+The address holds the pair, and both versions never change, so a page of changes is
+named by the number of its first one.
 """
 
 from collections.abc import Iterator
@@ -193,7 +193,7 @@ def signed(value: Decimal, language: Language) -> str:
 
 
 def said(value: str, known: Field | None, language: Language) -> str:
-    """Return a changed text as people read it: codes by their label, days by calendar."""
+    """Return a changed text as people read it: codes by label, days by calendar."""
     from datetime import date
 
     if known is not None and known.type == "date":

@@ -159,7 +159,7 @@ def page_of(listed: Listed) -> Callable[[Call, Language], Response]:
                     options(listed.family, name, language),
                 )
                 for name in listed.filters
-            ],  # fmt: skip
+            ],
             **ends(call, gathered),
         )
 

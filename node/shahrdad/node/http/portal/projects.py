@@ -1,5 +1,6 @@
 """`/projects`: what is built, how far it is, how late it is (portal 7)."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -98,7 +99,7 @@ def passes(one: Project, values: Any) -> bool:
 
 def order(values: Any) -> Any:
     """Return the order that an address asks for; every key ends in city and id."""
-    keys = {
+    keys: dict[str, Callable[[Project], tuple[Any, ...]]] = {
         "title": lambda one: (str(one.row["title_fa"]),),
         "end": lambda one: (str(one.row["planned_end_date"] or "9999"),),
         "budget": lambda one: (-(one.row["budget_rial"] or 0),),
@@ -135,7 +136,7 @@ def bars(one: Project, axis: Axis | None) -> dict[str, Any]:
 
 
 def years(axis: Axis) -> list[tuple[int, int]]:
-    """Return the years of the axis with their places: Jalali on both languages' pages."""
+    """Return the Jalali years of the axis with their places."""
     from shahrdad.datasets.jalali import from_gregorian, to_gregorian
 
     first, last = from_gregorian(axis.first)[0], from_gregorian(axis.last)[0]
@@ -148,17 +149,15 @@ def years(axis: Axis) -> list[tuple[int, int]]:
 
 def completed(call: Call, gathered: Any) -> list[dict[str, Any]]:
     """Return the completed projects of the year, each beside the declared number."""
-    found = []
-    for release in gathered.releases:
-        found.append(
-            {
-                "city": name_of(call, release.city),
-                "value": counters.completed(release),
-                "declared": release.declared.get("projects_completed"),
-                "input": release.input,
-            }
-        )
-    return found
+    return [
+        {
+            "city": name_of(call, release.city),
+            "value": counters.completed(release),
+            "declared": release.declared.get("projects_completed"),
+            "input": release.input,
+        }
+        for release in gathered.releases
+    ]
 
 
 def project(call: Call, language: Language) -> Response:

@@ -1,4 +1,4 @@
-"""`/report/{month}`: the month of all cities, as page, JSON and workbook (portal 12)."""
+"""`/report/{month}`: the month of all cities: page, JSON, workbook (portal 12)."""
 
 import hashlib
 import threading
@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from shahrdad.datasets.errors import Language
 from shahrdad.datasets.jalali import MONTHS_EN, MONTHS_FA
 from shahrdad.node.analysis import checkpoints, monthly
-from shahrdad.node.analysis.month import Month
+from shahrdad.node.analysis.month import Month, instant
 from shahrdad.node.http.answers import JSON, Call, answer
 from shahrdad.node.http.languages import TEHRAN, digits, now
 from shahrdad.node.http.portal import amounts
@@ -23,7 +23,7 @@ KEPT_MAX = 24
 
 
 class Reports:
-    """Makes reports, and keeps them while the logs that they are pinned to stand still."""
+    """Makes reports, and keeps them while the logs that they stand on do not grow."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[object, ...], dict[str, Any]] = OrderedDict()
@@ -39,7 +39,7 @@ class Reports:
         logs = call.node.federation_status().get("logs", [])
         sizes = tuple(sorted((log["origin"], log.get("size")) for log in logs))
         # A month under way is computed for the minute, so that pages agree.
-        minute = at.replace(second=0) if month.end > monthly.instant(at) else None
+        minute = at.replace(second=0) if month.end > instant(at) else None
         key = (month.text, sizes, minute)
         with self._lock:
             if key not in self._kept:

@@ -1,4 +1,4 @@
-"""`/d/{ref}/rows`: look through a table: filter, sort, a card for each column (portal 4).
+"""`/d/{ref}/rows`: look through a table: filter, sort, cards of columns (portal 4).
 
 The state is the address, in the grammar of the rows query (interfaces 4.1), so the same
 words ask the API. The forms work alone: what they send is led to that address.
@@ -81,7 +81,7 @@ def index(call: Call, language: Language) -> Response:
     pairs = [pair for pair in given if pair[0] not in PAGES_OWN]
     answer, query = asked(table, pairs)
     known = {one.name: one for one in shown.standard.fields} if shown.standard else {}
-    names = [name for name in answer.rows.schema.names]
+    names = list(answer.rows.schema.names)
     rows = [
         [cell(row[name], known.get(name), language) for name in names]
         for row in answer.rows.to_pylist()
@@ -176,7 +176,9 @@ def columns(
                 "title": titled(name, known, language),
                 "unit": known[name].unit if name in known else None,
                 "number": numeric or pa.types.is_decimal(kind),
-                "sorted": {True: "descending", False: "ascending"}.get(now.get(name)),
+                "sorted": ("ascending", "descending")[now[name]]
+                if name in now
+                else None,
                 "sort": address(pairs, sort=following, cursor=None)
                 if not pa.types.is_list(kind)
                 else "",

@@ -1,7 +1,7 @@
 """Squarified treemaps in whole units (Bruls, Huizing, van Wijk 2000).
 
-Aspect ratios are compared by cross multiplication and edges by cumulative sums, so equal
-amounts give the same drawing on every machine, and the boxes fill the frame exactly.
+Aspect ratios are compared by cross multiplication and edges by cumulative sums, so
+equal amounts give the same drawing on every machine, and the boxes fill the frame.
 
 >>> from shahrdad.node.http.portal.treemap import squarify
 >>> [(box.x, box.y, box.width, box.height) for box in squarify([3, 1], 8, 4)]

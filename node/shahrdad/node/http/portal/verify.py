@@ -1,4 +1,4 @@
-"""`/verify`: is this file what a city published? (portal 10)
+"""`/verify`: tell whether a file is what a city published (portal 10).
 
 A digest is enough: the browser computes it where scripts run, and the reader with
 `sha256sum` elsewhere. The file itself is never sent.
@@ -63,7 +63,7 @@ def proof(
 ) -> dict[str, Any]:
     """Return the five steps of one version."""
     steps: list[dict[str, str]] = []
-    holds, cosigned = False, ()
+    holds, cosigned = False, 0
     try:
         keys = parse_vkeys(vkeys(call, version.origin))
         verdict = receipts.verify(raw, verifiers=keys, body=body, file_digest=digest)
@@ -72,7 +72,7 @@ def proof(
             {"name": "receipt", "outcome": "fails", "detail": str(error.reason)}
         )
     else:
-        holds, cosigned = bool(verdict), verdict.cosigned
+        holds, cosigned = bool(verdict), len(verdict.cosigned)
         steps = [
             {"name": str(one.name), "outcome": str(one.outcome), "detail": one.detail}
             for one in verdict.steps
@@ -84,7 +84,7 @@ def proof(
         "city": city_name(dataset.city, call.node.config),
         "steps": steps,
         "holds": holds,
-        "cosigned": len(cosigned),
+        "cosigned": cosigned,
         "state": dataset.state
         if dataset.state == "withdrawn"
         else "current"

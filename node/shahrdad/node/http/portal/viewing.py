@@ -1,4 +1,4 @@
-"""What the pages of figures share: releases, labels, links to the rows behind a figure."""
+"""What the pages of figures have alike: releases, labels, links to the rows."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,8 +12,6 @@ from shahrdad.node.analysis.releases import Excluded, Input, Releases, inputs_di
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.cities import CityName, city_name
 from shahrdad.node.http.parameters import Parameter
-
-STATEMENT_LIMIT = 200  # rows that a page shows at once (portal 17.5)
 
 
 def releases(call: Call) -> Releases:
