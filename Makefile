@@ -5,6 +5,9 @@
 #   make test    the tests                          make test ARGS="-k tidy"
 #   make test-s3 the same tests on a real S3 server (SeaweedFS, from its wheel)
 #   make test-go our logs before a verifier in Go, which apt-get installs
+#   make test-browser  the pages in Debian's Chromium, which apt-get installs
+#   make screenshots   pictures of the pages of a running node: URL=http://…
+#   make judge   our answers before programs that others wrote
 #   make test-long  fuzzing, million-row tables, many kills: a quarter of an hour or more
 #   make check   format, lint, types, layers, and the rules of the protocol
 #   make format  what `make check` would complain of and a program can mend
@@ -21,9 +24,9 @@ BIN    := $(VENV)/bin
 EXTRAS := .[node,demo]
 # Two processes; a document's examples follow each other, so a file stays in one of them.
 WORKERS ?= --numprocesses 2 --dist loadfile
-GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.check
+GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.browser $(VENV)/.check
 
-.PHONY: demo install test test-s3 test-go test-long check format proto bench wheel lock clean
+.PHONY: judge demo install test test-s3 test-go test-browser screenshots test-long check format proto bench wheel lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -43,6 +46,16 @@ test-go: $(VENV)/.test
 	test -d /usr/share/gocode/src/golang.org/x/mod || apt-get install -qy golang-golang-x-mod-dev
 	$(BIN)/python -m pytest tests/federation/test_go_check.py $(ARGS)
 
+test-browser: $(VENV)/.browser
+	test -x /usr/bin/chromium || { apt-get update -q && apt-get install -qy chromium; }
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+screenshots: $(VENV)/.browser
+	$(BIN)/python tools/screenshots.py $(URL) build/screenshots
+
+judge: $(VENV)/.test .venv-judges/.made
+	$(BIN)/python tools/judge.py $(ARGS)
+
 test-long: $(VENV)/.test
 	SHAHRDAD_LONG=1 $(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
@@ -50,7 +63,6 @@ check: $(VENV)/.check
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
-	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
@@ -78,7 +90,7 @@ wheel: $(VENV)/.test
 
 lock: $(VENV)/.made
 	$(BIN)/uv pip compile --quiet --universal --upgrade --strip-extras --no-annotate --no-header \
-	  --extra node --extra demo --group check --python-version 3.11 --output-file constraints.txt pyproject.toml
+	  --extra node --extra demo --group check --group browser --python-version 3.11 --output-file constraints.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .venv-wheel dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -102,4 +114,9 @@ $(VENV)/.made:
 $(GROUPS): $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing into $(VENV) what $(@F) needs"
 	@$(call install,$(VENV),--constraint constraints.txt --editable '$(EXTRAS)' $(if $(filter-out .node,$(@F)),--group $(patsubst .%,%,$(@F))))
+	@touch $@
+
+.venv-judges/.made: pyproject.toml
+	$(PYTHON) -m venv .venv-judges
+	@$(call install,.venv-judges,--group judges)
 	@touch $@

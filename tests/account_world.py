@@ -39,11 +39,11 @@ class Person:
     steps: int = 0
 
     def code(self) -> str:
-        """Return a code that was not used yet: of the present step or one nearby."""
+        """Return a code that was not used yet: of the present step or the next."""
         if self.seed is None:
             return ""
         totp = pyotp.TOTP(base64.b32encode(self.seed).decode())
-        step = int(present().timestamp()) // 30 - 1 + self.steps
+        step = int(present().timestamp()) // 30 + self.steps
         self.steps += 1
         return totp.generate_otp(step)
 

@@ -9,6 +9,7 @@ Source: Metadata Quality Assessment methodology, data.europa.eu.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 DCAT = "http://www.w3.org/ns/dcat#"
@@ -41,102 +42,118 @@ class Line:
     points: float
 
 
-def score(graph: Any, dataset: Any, reachable: Callable[[str], bool]) -> list[Line]:
-    """Score one dataset.
+class Described:
+    """A dataset in an rdflib graph, asked as the scheme asks.
 
     Args:
-        graph: An rdflib graph.
-        dataset: The dataset's node in it.
+        graph: The graph.
+        dataset: The dataset's node.
         reachable: Tells whether an address answers with success.
     """
-    from rdflib import URIRef
 
-    def values(subject: Any, name: str) -> list[Any]:
-        return list(graph.objects(subject, URIRef(name)))
+    def __init__(
+        self, graph: Any, dataset: Any, reachable: Callable[[str], bool]
+    ) -> None:
+        self._graph = graph
+        self._dataset = dataset
+        self._reachable = reachable
+        self._iri = import_module("rdflib").URIRef
+        self._parts = list(self.values(dataset, f"{DCAT}distribution"))
 
-    parts = values(dataset, f"{DCAT}distribution")
+    def values(self, subject: Any, name: str) -> list[str]:
+        """Return the values of a property."""
+        return list(self._graph.objects(subject, self._iri(name)))
 
-    def share(test: Callable[[Any], bool]) -> float:
-        return sum(map(test, parts)) / len(parts) if parts else 0.0
+    def has(self, name: str) -> float:
+        """Return 1 where the dataset has a property."""
+        return float(bool(self.values(self._dataset, name)))
 
-    def has(name: str) -> Callable[[Any], bool]:
-        return lambda part: bool(values(part, name))
+    def all_within(self, name: str, prefix: str) -> float:
+        """Return 1 where the dataset has a property, all from one vocabulary."""
+        found = self.values(self._dataset, name)
+        return float(bool(found) and all(str(v).startswith(prefix) for v in found))
 
-    def within(name: str, prefix: str) -> Callable[[Any], bool]:
+    def share(self, test: Callable[[Any], bool]) -> float:
+        """Return the share of distributions that pass a test."""
+        return sum(map(test, self._parts)) / len(self._parts) if self._parts else 0.0
+
+    def parts_have(self, name: str) -> float:
+        """Return the share of distributions with a property."""
+        return self.share(lambda part: bool(self.values(part, name)))
+
+    def parts_within(self, *pairs: tuple[str, str]) -> float:
+        """Return the share whose properties are from their vocabularies."""
+
         def test(part: Any) -> bool:
-            return any(str(value).startswith(prefix) for value in values(part, name))
+            return all(
+                any(str(value).startswith(prefix) for value in self.values(part, name))
+                for name, prefix in pairs
+            )
 
-        return test
+        return self.share(test)
 
-    def answers(name: str) -> Callable[[Any], bool]:
+    def parts_answer(self, name: str) -> float:
+        """Return the share whose addresses answer."""
+
         def test(part: Any) -> bool:
-            found = values(part, name)
-            return bool(found) and all(reachable(str(value)) for value in found)
+            found = self.values(part, name)
+            return bool(found) and all(self._reachable(str(one)) for one in found)
 
-        return test
+        return self.share(test)
 
-    def form(known: set[str]) -> Callable[[Any], bool]:
+    def parts_in_form(self, known: set[str]) -> float:
+        """Return the share whose format is one of these."""
+
         def test(part: Any) -> bool:
-            names = {
-                str(v).removeprefix(FILE_TYPE) for v in values(part, f"{DCT}format")
-            }
-            return bool(names & known)
+            found = self.values(part, f"{DCT}format")
+            return bool({str(one).removeprefix(FILE_TYPE) for one in found} & known)
 
-        return test
+        return self.share(test)
 
-    def vocabulary(part: Any) -> bool:
-        return within(f"{DCT}format", FILE_TYPE)(part) and within(
-            f"{DCAT}mediaType", IANA
-        )(part)
 
-    def of_dataset(name: str) -> float:
-        return float(bool(values(dataset, name)))
-
-    rights = values(dataset, f"{DCT}accessRights")
-    access_vocabulary = all(
-        str(value).startswith(f"{AUTHORITY}access-right/") for value in rights
-    )
-    rows: list[tuple[str, str, int, float]] = [
-        ("findability", "keywords", 30, of_dataset(f"{DCAT}keyword")),
-        ("findability", "categories", 30, of_dataset(f"{DCAT}theme")),
-        ("findability", "geographic search", 20, of_dataset(f"{DCT}spatial")),
-        ("findability", "time based search", 20, of_dataset(f"{DCT}temporal")),
-        (
-            "accessibility",
-            "access address answers",
-            50,
-            share(answers(f"{DCAT}accessURL")),
-        ),
-        ("accessibility", "download address", 20, share(has(f"{DCAT}downloadURL"))),
-        ("accessibility", "download answers", 30, share(answers(f"{DCAT}downloadURL"))),
-        ("interoperability", "format", 20, share(has(f"{DCT}format"))),
-        ("interoperability", "media type", 10, share(has(f"{DCAT}mediaType"))),
-        ("interoperability", "from vocabularies", 10, share(vocabulary)),
-        ("interoperability", "non-proprietary", 20, share(form(OPEN_FORMATS))),
-        ("interoperability", "machine readable", 20, share(form(MACHINE_FORMATS))),
-        ("reusability", "license", 20, share(has(f"{DCT}license"))),
-        (
-            "reusability",
-            "license vocabulary",
-            10,
-            share(within(f"{DCT}license", f"{AUTHORITY}licence/")),
-        ),
-        ("reusability", "access restrictions", 10, float(bool(rights))),
-        (
-            "reusability",
-            "access vocabulary",
-            5,
-            float(bool(rights) and access_vocabulary),
-        ),
-        ("reusability", "contact point", 20, of_dataset(f"{DCAT}contactPoint")),
-        ("reusability", "publisher", 10, of_dataset(f"{DCT}publisher")),
-        ("contextuality", "rights", 5, share(has(f"{DCT}rights"))),
-        ("contextuality", "file size", 5, share(has(f"{DCAT}byteSize"))),
-        ("contextuality", "date of issue", 5, of_dataset(f"{DCT}issued")),
-        ("contextuality", "date of modification", 5, of_dataset(f"{DCT}modified")),
-    ]
+def score(graph: Any, dataset: Any, reachable: Callable[[str], bool]) -> list[Line]:
+    """Score one dataset; see `Described` for the arguments."""
+    one = Described(graph, dataset, reachable)
+    vocabularies = ((f"{DCT}format", FILE_TYPE), (f"{DCAT}mediaType", IANA))
+    licenses = (f"{DCT}license", f"{AUTHORITY}licence/")
+    access = (f"{DCT}accessRights", f"{AUTHORITY}access-right/")
     return [
-        Line(group, name, most, most * earned) for group, name, most, earned in rows
+        Line(group, name, most, most * earned)
+        for group, rows in {
+            "findability": (
+                ("keywords", 30, one.has(f"{DCAT}keyword")),
+                ("categories", 30, one.has(f"{DCAT}theme")),
+                ("geographic search", 20, one.has(f"{DCT}spatial")),
+                ("time based search", 20, one.has(f"{DCT}temporal")),
+            ),
+            "accessibility": (
+                ("access address answers", 50, one.parts_answer(f"{DCAT}accessURL")),
+                ("download address", 20, one.parts_have(f"{DCAT}downloadURL")),
+                ("download answers", 30, one.parts_answer(f"{DCAT}downloadURL")),
+            ),
+            "interoperability": (
+                ("format", 20, one.parts_have(f"{DCT}format")),
+                ("media type", 10, one.parts_have(f"{DCAT}mediaType")),
+                ("from vocabularies", 10, one.parts_within(*vocabularies)),
+                ("non-proprietary", 20, one.parts_in_form(OPEN_FORMATS)),
+                ("machine readable", 20, one.parts_in_form(MACHINE_FORMATS)),
+            ),
+            "reusability": (
+                ("license", 20, one.parts_have(f"{DCT}license")),
+                ("license vocabulary", 10, one.parts_within(licenses)),
+                ("access restrictions", 10, one.has(access[0])),
+                ("access vocabulary", 5, one.all_within(*access)),
+                ("contact point", 20, one.has(f"{DCAT}contactPoint")),
+                ("publisher", 10, one.has(f"{DCT}publisher")),
+            ),
+            "contextuality": (
+                ("rights", 5, one.parts_have(f"{DCT}rights")),
+                ("file size", 5, one.parts_have(f"{DCAT}byteSize")),
+                ("date of issue", 5, one.has(f"{DCT}issued")),
+                ("date of modification", 5, one.has(f"{DCT}modified")),
+            ),
+        }.items()
+        for name, most, earned in rows
     ]
 
 

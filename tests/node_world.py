@@ -1,4 +1,4 @@
-"""Nodes for tests: real ones, in a folder, on the store that the environment chooses."""
+"""Nodes for tests: real ones, in a folder, on the store that is asked for."""
 
 import os
 from dataclasses import replace

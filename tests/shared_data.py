@@ -1,4 +1,4 @@
-"""Where the real files and vectors lie that tests may use; they are no part of the project."""
+"""Where the real files and vectors lie; they are no part of the project."""
 
 import os
 from pathlib import Path

@@ -43,7 +43,7 @@ def judge(url: str, results: Path, arguments: list[str]) -> int:
     """Run the judges against a node; results are written as JUnit XML."""
     python = JUDGES / "bin" / "python"
     environment = {**os.environ, "SHAHRDAD_JUDGE_URL": url}
-    command = [python, "-m", "pytest", "tests/judges", "--confcutdir=tests/judges"]
+    command = [str(python), "-m", "pytest", "tests/judges", "--confcutdir=tests/judges"]
     options = ["-p", "no:cacheprovider", "-q", "-rs", f"--junitxml={results}"]
     run = subprocess.run(
         [*command, *options, *arguments], cwd=ROOT, env=environment, check=False
@@ -95,7 +95,7 @@ def word(case: ET.Element) -> str:
 
 
 def mqa_table(points: dict[str, list[list[object]]]) -> str:
-    """Return the quality score: a line of the scheme a row, the lowest of all datasets."""
+    """Return the quality score, a line of the scheme a row, over all datasets."""
     lines = ["| group | what | points | lowest | highest |", "|---|---|---|---|---|"]
     rows = list(points.values())
     for place, (group, name, most, _) in enumerate(rows[0]):

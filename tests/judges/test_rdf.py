@@ -63,8 +63,9 @@ def mqa(served: Any) -> dict[str, list[Line]]:
     """Return the lines of the quality score of every dataset."""
     body = served.get("/catalog.ttl")
     graph = graph_of(body, "ttl")
-    from rdflib import RDF, URIRef
-
+    rdflib = pytest.importorskip("rdflib", reason="judge not installed: rdflib")
+    a, kind = rdflib.RDF.type, rdflib.URIRef(f"{DCAT}Dataset")
+    download = rdflib.URIRef(f"{DCAT}distribution")
     known: dict[str, bool] = {}
 
     def reachable(url: str) -> bool:
@@ -74,9 +75,7 @@ def mqa(served: Any) -> dict[str, list[Line]]:
 
     good, _ = conforms(body, "shapes.ttl")
     listed = {
-        node
-        for node in graph.subjects(RDF.type, URIRef(f"{DCAT}Dataset"))
-        if list(graph.objects(node, URIRef(f"{DCAT}distribution")))
+        node for node in graph.subjects(a, kind) if list(graph.objects(node, download))
     }
     return {
         str(node): [*score(graph, node, reachable), compliance(good)]

@@ -1,7 +1,9 @@
 """What a node makes of a portal: the same datasets, whatever the portal does."""
 
+import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ckan_simulator import URL, File, Portal, PortalDialler, Reply, failure
+from bridge_story import Story, filled
+from ckan_simulator import URL, Portal, Reply, failure
 from node_world import make_node
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
-from shahrdad.federation.bridge.files import FileFetcher
-from shahrdad.federation.bridge.site import CkanSite
-from shahrdad.federation.verify.digest import Digest
-from shahrdad.node.bridge.inward import InwardBridge
-from shahrdad.node.bridge.ledger import Ledger
-from shahrdad.node.bridge.rows import Conversion, Settings
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example
+from shahrdad.node.config import PublishSection
 from shahrdad.node.publish import withdraw
-from shahrdad.node.store.contract import Area
-
-AGENT = "shahrdad tests"
 
 
 @pytest.fixture(scope="module")
@@ -31,74 +25,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that publishes; each test reads a source of its own."""
     with make_node(tmp_path_factory.mktemp("city")) as made:
         yield made
-
-
-class Story:
-    """One source of a node, and the portal behind it."""
-
-    number = 0
-
-    def __init__(self, node: Node, portal: Portal | None = None, **more: Any) -> None:
-        Story.number += 1
-        self.node = node
-        self.portal = portal or Portal()
-        self.name = f"s{Story.number}"
-        self.ledger = Ledger(node.database.connect)
-        self.ledger.add(self.name, URL, Settings(**more))
-
-    def bridge(self) -> InwardBridge:
-        """Return a bridge, as a new process would make it."""
-        dialler: Any = PortalDialler(self.portal)
-        site = CkanSite(URL, dialler, AGENT, wait_seconds=0)
-        fetcher = FileFetcher(dialler, AGENT, bytes_max=100_000)
-        source = self.ledger.source(self.name)
-        return InwardBridge(self.node, source, site, fetcher)
-
-    def run(self) -> dict[str, Any]:
-        """Run the bridge, and check that nothing is withdrawn that still is there."""
-        size = self.size
-        report = self.bridge().run()
-        self.check()
-        report["entries"] = self.size - size
-        return report
-
-    @property
-    def size(self) -> int:
-        """The number of entries of the node's log."""
-        log = self.node.own_log()
-        return log.size if log else 0
-
-    def held(self) -> dict[str, dict[str, Any]]:
-        """Return the records of the live datasets, by the portal's identifier."""
-        found = {}
-        for dataset in self.node.catalog.list():
-            body = self.node.catalog.body(dataset.digest)
-            origin = body["shahrdad"].get("bridge", {})
-            if origin.get("source") == self.name:
-                found[origin["package"]] = body
-        return found
-
-    def check(self) -> None:
-        """Check that no dataset was withdrawn that the portal has."""
-        for item in self.ledger.held(self.ledger.source(self.name).id).values():
-            if not item.live:
-                ref = f"{self.node.config.node.city}/{item.slug}"
-                newest = self.node.newest(ref)
-                withdrawn = newest is not None and not newest.live
-                assert not (withdrawn and item.package in self.portal.active)
-
-    def equal(self) -> bool:
-        """Tell whether the node has what the portal has."""
-        ours = {number: body["title"] for number, body in self.held().items()}
-        return ours == {n: one["title"] for n, one in self.portal.active.items()}
-
-
-def filled(count: int) -> Portal:
-    """Return a portal with packages `a000`, `a001` and so on."""
-    portal = Portal()
-    for number in range(count):
-        portal.put(f"a{number:03}")
-    return portal
 
 
 def test_first_run_brings_everything_and_the_second_nothing(node: Node) -> None:
@@ -489,151 +415,8 @@ def test_names_that_meet_get_slugs_of_their_own(node: Node) -> None:
     assert 60 == max(map(len, slugs))
 
 
-def resource(name: str, **more: Any) -> dict[str, Any]:
-    """Return a CSV resource of the portal."""
-    url = f"{URL}/files/{name}"
-    return {"id": f"r-{name}", "name": name, "format": "CSV", "url": url, **more}
-
-
-def test_file_is_kept_once_and_asked_for_conditionally(node: Node) -> None:
-    """The same bytes are fetched once; new bytes make a version by themselves."""
-    story = Story(node)
-    story.portal.files[f"{URL}/files/x.csv"] = File(b"a,b\n1,2\n")
-    story.portal.put("f1", resources=[resource("x.csv")])
-
-    story.run()
-    second = story.run()
-    asked = [v for a, v in story.portal.requests if a == "GET"]
-    story.portal.files[f"{URL}/files/x.csv"] = File(b"a,b\n1,3\n")
-    third = story.run()
-    (kept,) = story.held()["f1"]["resources"]
-
-    assert (0, 1) == (second["entries"], third["entries"])
-    assert ["if-none-match" in values for values in asked] == [False, True]
-    assert (
-        f"sha256:{Digest.of(b'a,b' + bytes([10]) + b'1,3' + bytes([10])).hex}"
-        == (kept["hash"])
-    )
-    digest = Digest.parse(kept["hash"].removeprefix("sha256:"))
-    assert node.store.stat(Area.OBJECT, digest) is not None
-
-
-def test_dead_and_large_files_stay_links_and_are_told(node: Node) -> None:
-    """Dead links are reported, not dropped."""
-    story = Story(node)
-    story.portal.files[f"{URL}/files/big.csv"] = File(b"x" * 100_001)
-    story.portal.files[f"{URL}/files/fits.csv"] = File(b"x" * 100_000)
-    story.portal.files[f"{URL}/files/loop.csv"] = File(
-        b"", 302, location=f"{URL}/files/loop.csv"
-    )
-    names = ["dead.csv", "big.csv", "fits.csv", "loop.csv"]
-    story.portal.put("f2", resources=[resource(name) for name in names])
-
-    report = story.run()
-    roles = [one["shahrdad"]["role"] for one in story.held()["f2"]["resources"]]
-
-    assert ["original", "link", "link", "link"] == roles
-    assert ["SITE_ANSWER", "TOO_LARGE", "SITE_ANSWER"] == [
-        item["reason"] for item in report["files"]
-    ]
-
-
-def test_failing_file_stays_as_it_was(node: Node) -> None:
-    """A server that fails for an hour makes no version and loses no file."""
-    story = Story(node)
-    address = f"{URL}/files/y.csv"
-    story.portal.files[address] = File(b"a\n1\n")
-    story.portal.put("f3", resources=[resource("y.csv")])
-    story.run()
-    story.portal.files[address] = File(b"", 500)
-
-    report = story.run()
-
-    assert (0, 1) == (report["entries"], len(report["files"]))
-    assert "original" == story.held()["f3"]["resources"][0]["shahrdad"]["role"]
-
-
-def test_links_only_fetches_nothing(node: Node) -> None:
-    """A source can be configured to keep links alone."""
-    story = Story(node, files="link")
-    story.portal.put("f4", resources=[resource("x.csv")])
-
-    story.run()
-
-    assert "GET" not in {action for action, _ in story.portal.requests}
-    assert "link" == story.held()["f4"]["resources"][0]["shahrdad"]["role"]
-
-
-def test_mapped_file_becomes_a_judged_table(node: Node) -> None:
-    """A file of a standard is validated, and published as its table."""
-    example = find_example("kerman", first_example(node))
-    conversion = Conversion("systems*", example.family, example.profile or {})
-    story = Story(node, maps=(conversion,))
-    address = f"{URL}/files/{example.path.name}"
-    suffix = example.path.suffix.removeprefix(".")
-    story.portal.files[address] = File(example.path.read_bytes())
-    one = {"id": "r1", "name": "table", "format": suffix, "url": address}
-    story.portal.put("t1", name="systems-1404", resources=[one])
-
-    first, second = story.run(), story.run()
-    body = story.held()["t1"]
-
-    assert (1, 0, []) == (first["entries"], second["entries"], first["files"])
-    assert example.family == body["shahrdad"]["family"]
-    assert ["table", "report", "original"] == [
-        item["shahrdad"]["role"] for item in body["resources"]
-    ]
-    assert body["resources"][2]["shahrdad"]["public"] is False
-
-
-def first_example(node: Node) -> str:
-    """Return the name of a small example of the city."""
-    from shahrdad.datasets.demo_set import demo_datasets
-
-    names = [
-        item.path.stem
-        for item in demo_datasets()
-        if item.published_by == node.config.node.city
-        and item.family == "active_systems"
-        and item.path.suffix in {".csv", ".xlsx"}
-    ]
-    return names[0]
-
-
-def test_table_schema_of_the_portal_is_used(node: Node) -> None:
-    """A resource with its own Table Schema becomes a table when it keeps to it."""
-    schema = {
-        "fields": [{"name": "id", "type": "integer"}, {"name": "name"}],
-        "primaryKey": "id",
-    }
-    story = Story(node)
-    story.portal.files[f"{URL}/files/good.csv"] = File(b"id,name\n2,b\n1,a\n")
-    story.portal.files[f"{URL}/files/bad.csv"] = File(b"id,name\nx,b\n")
-    story.portal.put(
-        "t2",
-        resources=[
-            resource("good.csv", schema=schema),
-            resource("bad.csv", schema=schema),
-        ],
-    )
-
-    report = story.run()
-    table, *_, link = story.held()["t2"]["resources"]
-
-    assert ("table", 2, "link") == (
-        table["shahrdad"]["role"],
-        table["shahrdad"]["rows"],
-        link["shahrdad"]["role"],
-    )
-    assert ["NOT_VALID"] == [item["reason"] for item in report["files"]]
-
-
 def test_four_eyes_are_not_gone_around(tmp_path: Path) -> None:
     """A node that publishes with four eyes does not publish by the bridge alone."""
-    from dataclasses import replace
-
-    from shahrdad.node.config import PublishSection
-
     with make_node(tmp_path) as node:
         node.config = replace(node.config, publish=PublishSection())
         story = Story(node, filled(1))
@@ -731,3 +514,37 @@ def settle(story: Story) -> None:
         if report["state"] == "held":
             story.bridge().approve(report["run"])
             story.check()
+
+
+@pytest.mark.skipif("SHAHRDAD_LONG" not in os.environ, reason="SHAHRDAD_LONG is unset")
+def test_thousand_datasets_end_equal(tmp_path: Path) -> None:
+    """A portal of 1,000, edited, half failing and drifting, is followed to the end."""
+    dice = random.Random(7)
+    portal = filled(1_000)
+    portal.rows_max = 100
+
+    def broken(action: str, values: dict[str, Any]) -> Reply | None:
+        return Reply(502, b"") if dice.random() < 0.05 else None
+
+    def meddle(_: int) -> None:
+        kind = dice.choice(
+            ["put", "edit", "rename", "delete", "purge", "drift", "mend"]
+        )
+        apply_edit(portal, (kind, dice.randrange(1_100)))
+
+    with make_node(tmp_path) as node:
+        story = Story(node, portal)
+        portal.broken = broken
+        story.run()
+        for _ in range(4):
+            portal.meddle = meddle
+            for edit in range(30):
+                meddle(edit)
+            story.run()
+            portal.meddle = lambda _: None
+        portal.broken, portal.indexing = lambda *_: None, True
+        portal.reindex()
+        settle(story)
+
+        assert story.equal()
+        assert 0 == story.run()["entries"]

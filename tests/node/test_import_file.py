@@ -183,7 +183,7 @@ def test_profiles_are_versioned_and_found(tmp_path: Path) -> None:
 
 
 def test_constants_of_the_node_give_way_to_columns(node: Node, tmp_path: Path) -> None:
-    """A city code in the file is judged; the node's own fills only where there is none."""
+    """A city code in the file is judged; the node fills only what is not there."""
     header = "city_code," + HEADER
     rows = "".join(f"1309,{row}\n" for row in ROWS.splitlines())
     file = write(tmp_path, header, rows)

@@ -132,7 +132,7 @@ def test_publishing_survives_kills(tmp_path: Path) -> None:
 
 
 def test_synchronising_survives_kills(tmp_path: Path) -> None:
-    """Killed at any moment, a mirror holds a verified prefix; the next round completes."""
+    """A mirror holds a verified prefix whenever it is killed; the next round ends."""
     places = make_world(tmp_path)
     kerman = ready(Node(load(places[0].file)))
     for n in range(40):

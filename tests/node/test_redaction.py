@@ -1,10 +1,12 @@
 """Redaction: two roles, then the content is gone from every area and every mirror."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from account_world import actor, add_person, settle, strict_node
+from federated_nodes import listening, make_cities, opened
 from node_world import publish_example
 from shahrdad.datasets.errors import Reason, ShahrdadError
 from shahrdad.federation.verify.digest import Digest
@@ -13,7 +15,8 @@ from shahrdad.node import drafting, drafts, record
 from shahrdad.node.city import Node
 from shahrdad.node.drafts import Draft
 from shahrdad.node.example_files import find_example, handed
-from shahrdad.node.store.contract import Area, put_bytes
+from shahrdad.node.rounds import run_round
+from shahrdad.node.store.contract import Area, put_bytes, read_bytes
 
 REF = "kerman/org-units"
 
@@ -117,8 +120,6 @@ def test_object_that_another_record_names_stays(node: Node) -> None:
         if item.role == "table"
     ]
     example = handed(find_example("kerman", "org-units"))
-    from dataclasses import replace
-
     by = actor(node, "edna")
     twin = drafting.draft_file(node, replace(example, slug="org-units-2"), by).draft
     sent = drafting.submit(node, twin.id, by)
@@ -133,6 +134,40 @@ def test_object_that_another_record_names_stays(node: Node) -> None:
     assert table.digest not in {item.digest for item in record.objects(body)} or (
         node.store.stat(Area.OBJECT, table.digest) is not None
     )
+
+
+def test_mirror_drops_it_at_its_next_round(tmp_path: Path) -> None:
+    """Another city held record and objects; one round later it holds neither."""
+    configs = make_cities(tmp_path, ("kerman", "shiraz"))
+    held = replace(configs["shiraz"].mirror, objects="all")
+    shiraz_config = replace(configs["shiraz"], mirror=held)
+    with opened(configs["kerman"], shiraz_config) as (kerman, shiraz):
+        settle(kerman, password=None)
+        publish_example(kerman, "org-units")
+        digest = kerman.catalog.get(REF).digest
+        named = record.objects(kerman.catalog.body(digest))
+        public = [item.digest for item in named if item.public]
+        with listening(kerman, shiraz):
+            run_round(shiraz)
+            for one in public:  # what a fetch over HTTP would have brought
+                copy_object(kerman, shiraz, one)
+            assert digest == shiraz.catalog.get(REF).digest
+            approve(kerman, wish(kerman, "adam"), "paul")
+            run_round(shiraz)
+        shiraz.projection.follow()
+
+        assert "redacted" == shiraz.catalog.version(REF, 1)[1].state
+        assert shiraz.store.read_named(MirrorPath.body(digest), 1 << 20) is None
+        rows = shiraz.database.connect().execute(
+            "SELECT COUNT(*) FROM body WHERE sha256=?", (digest.raw,)
+        )
+        assert (0,) == rows.fetchone()
+
+
+def copy_object(source: Node, target: Node, digest: Digest) -> None:
+    """Put an object of one node into another's public area."""
+    content = read_bytes(source.store, Area.OBJECT, digest, 1 << 26)
+    put_bytes(target.store, Area.OBJECT, content)
 
 
 def test_kill_after_the_entry_is_finished(

@@ -189,7 +189,7 @@ def test_account_of_every_column(name: str) -> None:
 
 
 def test_madrid_adds_up_in_9209_of_9211_lines() -> None:
-    """Two lines of 9,211 break B3, by four cents; 2,162 are over their credit, legally."""
+    """Two lines of 9,211 break B3 by four cents; 2,162 exceed their credit, legally."""
     report = judged("madrid-gastos")
     found = rules("madrid-gastos")
     rows = [issue.row for issue in report.issues if issue.code == "rule:B3"]
@@ -337,7 +337,7 @@ def test_ai_inventory_97_rows_retired_in_one_column_alone() -> None:
 
 
 def test_ai_inventory_of_both_formats() -> None:
-    """The BIFF copy and the CSV give the same rows, but for 8 texts changed by Excel."""
+    """The BIFF copy and the CSV give the same rows, but for 8 texts Excel changed."""
     text, sheet = normalised("us-ai-inventory-csv"), normalised("us-ai-inventory-xls")
     names = ["name_fa", "owner_unit_id", "lifecycle_status", "personal_data"]
     changed = pc.sum(pc.not_equal(text["function_fa"], sheet["function_fa"]))

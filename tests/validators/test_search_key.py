@@ -1,4 +1,4 @@
-"""The search key, against the vectors: what must meet meets, what must differ differs."""
+"""The search key against the vectors: what must meet meets, the rest differs."""
 
 import json
 from typing import Any
@@ -68,5 +68,5 @@ def test_queries_find_exactly_their_documents() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\u200c", "a\u0301", "می", "ی"])
 def test_fold_accepts_any_text(text: str) -> None:
-    """A query is a stranger's text: the fold answers, and folding again changes nothing."""
+    """A query is a stranger's text: the fold answers, and is idempotent."""
     assert fold(fold(text)) == fold(text)

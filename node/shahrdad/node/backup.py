@@ -5,7 +5,7 @@
     private/        the files handed in, each under its SHA-256
     manifest.json   the SHA-256 of each of these, and the head of the log
 
-Never in it: `signing.key` and `accounts.key`, which belong into a safe; `signer.db`:
+Never in it: the keys, which belong into a safe, and `signer.db`:
 a restored guard could let the node sign a second history. A restored node has none, so
 it refuses to sign until it was compared with its peers and its operator confirmed.
 """
@@ -34,7 +34,7 @@ FORMAT = "shahrdad-backup/1"
 MANIFEST = "manifest.json"
 DATABASE = "node.db"
 PRIVATE = "private"
-NEVER = ("signing.key", "accounts.key", "signer.db")
+NEVER = ("signing.key", "witness.key", "accounts.key", "signer.db")
 _CHUNK_BYTES = 1 << 20
 _FORGET = ("session", "login_try", "idempotency")  # nobody stays signed in by a restore
 
@@ -181,7 +181,7 @@ def confirm(node: "Node") -> int:
         The size of the log.
 
     Raises:
-        UnavailableError: NOT_READY: too few peers answered, or one of them holds
+        UnavailableError: SIGNING_WAITS: too few peers answered, or one of them holds
             entries that this node has lost.
         RequestError: KEY_NOT_FOUND.
     """

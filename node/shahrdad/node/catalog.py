@@ -137,7 +137,7 @@ class Catalog:
         return [_dataset(row) for row in rows]
 
     def by_ids(self, ids: Sequence[int]) -> tuple[Dataset, ...]:
-        """Return datasets by their row numbers, in that order; gone ones are left out."""
+        """Return datasets by row number, in that order; gone ones are left out."""
         marks = ",".join("?" * len(ids))
         rows = self._connect().execute(
             f"SELECT {_COLUMNS} {_FROM} WHERE d.id IN ({marks})",

@@ -191,6 +191,7 @@ class Node:
 
         Args:
             offline: The operator's word that no peer can be asked.
+            confirmed: The operator's word, after a restore, to make the guard anew.
 
         Raises:
             UnavailableError: SIGNING_WAITS: this node may not sign now, and why.
@@ -199,7 +200,7 @@ class Node:
         from shahrdad.federation.log_writer import State
         from shahrdad.node.own_heads import start_writer
 
-        recovery = start_writer(self, offline=offline)
+        recovery = start_writer(self, offline=offline, confirmed=confirmed)
         if recovery.state is not State.READY:
             raise UnavailableError(Reason.SIGNING_WAITS, state=recovery.state.value)
         return recovery

@@ -45,6 +45,8 @@ class Finding:
 
 def examine(config: Config) -> Iterator[Finding]:
     """Yield a finding for each thing that can go wrong with a node."""
+    from shahrdad.node import accounts_examination
+
     checks: tuple[tuple[str, Callable[[Config], Finding]], ...] = (
         ("python", _python),
         ("disk", _disk),
@@ -55,6 +57,7 @@ def examine(config: Config) -> Iterator[Finding]:
         ("http-port", _http_port),
         ("public-url", _public_url),
         ("peers", _peers),
+        *accounts_examination.CHECKS,
     )
     for subject, check in checks:
         try:

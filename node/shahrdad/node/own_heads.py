@@ -30,7 +30,11 @@ PEERS_ASKED_MAX = 16  # of many, some at random: two are enough
 
 
 def start_writer(
-    node: "Node", *, offline: bool = False, readers: Sequence[LogReader] = ()
+    node: "Node",
+    *,
+    offline: bool = False,
+    confirmed: bool = False,
+    readers: Sequence[LogReader] = (),
 ) -> Recovery:
     """Compare with store and peers, recover what is lost, and finish what was begun.
 
@@ -39,6 +43,7 @@ def start_writer(
     Args:
         node: The node.
         offline: The operator's word that no peer can be asked.
+        confirmed: The operator's word, after a restore, to make the guard anew.
         readers: What shows our log besides: a bundle.
     """
     peers = known_peers(node)
@@ -55,6 +60,7 @@ def start_writer(
             peers_configured=len(peers),
             peers_compared=compared,
             offline=offline,
+            confirmed=confirmed,
         )
 
     recovery = start()

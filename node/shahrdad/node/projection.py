@@ -94,9 +94,12 @@ class Projection:
             The number of entries applied.
         """
         applied = 0
-        for log, origin in self._database.connect().execute(
+        # Read to the end first: an open cursor would hold an old snapshot, and a write
+        # on top of it is refused while another process writes.
+        logs = self._database.connect().execute(
             "SELECT id, origin FROM log ORDER BY id"
-        ):
+        )
+        for log, origin in logs.fetchall():
             city = self._city_of(origin)
             if city is None:
                 continue

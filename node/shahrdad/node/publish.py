@@ -12,7 +12,6 @@ A kill before 5 leaves objects that no record names, which collection removes; a
 processes at once is put in a row by a lock, so versions have no gaps.
 """
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.record import Attachment, Description, Table, TablePart
 from shahrdad.node.references import References
 from shahrdad.node.spool import Spool
+from shahrdad.node.store.collection import refer
 from shahrdad.node.store.contract import Area, copy, put_bytes, put_file
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def keep_original(
     size = handed.file.stat().st_size
     tell("original", 0, size)
     digest = put_file(node.store, Area.PRIVATE, handed.file)
-    _refer(node.database.connect(), Area.PRIVATE, digest, "original", ref)
+    refer(node.database.connect(), Area.PRIVATE, digest, "original", ref)
     tell("original", size, size)
     suffix = handed.file.suffix.removeprefix(".").lower() or "bin"
     return Attachment(
@@ -179,17 +179,6 @@ def keep_original(
         suffix,
         "application/octet-stream",
         {"public": False, "file_name": handed.file.name},
-    )
-
-
-def _refer(
-    connection: sqlite3.Connection, area: Area, digest: Digest, kind: str, owner: str
-) -> None:
-    """Protect an object from collection, before it is written (storage 3.7)."""
-    connection.execute(
-        "INSERT OR IGNORE INTO object_ref(area, sha256, kind, owner, at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (area.value, digest.raw, kind, owner, now()),
     )
 
 
@@ -246,7 +235,7 @@ def sign(
     facts: dict[str, Any],
     tell: OnProgress,
 ) -> Outcome:
-    """Append the entry of a prepared version, unless nothing changed; under the lock."""
+    """Append the entry of a prepared version, under the lock; none if unchanged."""
     if ready.unchanged and ready.before is not None:
         return Outcome(
             state="unchanged",
@@ -366,7 +355,7 @@ def prepare_written(
 def store_report(node: "Node", ref: str, report: "Report", area: Area) -> Attachment:
     """Store a report: of a valid file where everybody may read it, else privately."""
     content = report_bytes(report)
-    _refer(node.database.connect(), area, Digest.of(content), "job", ref)
+    refer(node.database.connect(), area, Digest.of(content), "job", ref)
     digest = put_bytes(node.store, area, content)
     return Attachment(
         "report", "report", digest, len(content), "json", "application/json"

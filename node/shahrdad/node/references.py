@@ -88,7 +88,7 @@ class References:
 
 
 def copy_table(store: "ObjectStore", parts: Sequence[Digest], path: Path) -> None:
-    """Write a published table to a local file; its parts are verified by their names."""
+    """Write a published table to a local file; its parts are verified."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

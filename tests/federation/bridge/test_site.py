@@ -43,7 +43,7 @@ def test_portal_is_read_over_a_real_connection() -> None:
         site.close()
 
     assert (1, "بودجه") == (found.count, found.packages[0]["title"])
-    assert (Word.HERE, {"dataset-a1"}) == (shown.word, names)
+    assert (Word.HERE, ["dataset-a1"]) == (shown.word, [*names])
 
 
 def test_private_address_is_refused() -> None:

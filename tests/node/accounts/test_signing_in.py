@@ -246,6 +246,7 @@ def test_database_alone_gives_no_token_away(database: Database) -> None:
     """Neither tokens, passwords, seeds nor sessions stand in the file."""
     account = person(database, "petra", "publisher")
     totp, codes = enrolled(database, account)
+    account = people.find(database.connect(), "petra")
     text, _ = make_token(database, account, "approve")
     cookie = sessions.open_session(database, KEY, account, MACHINE, AT)
     database.connect().execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -61,7 +61,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """Return one node for the tests of this module."""
     node = strict_node(tmp_path_factory.mktemp("office"))
     people = settle(node)
-    app = create_app(node)  # type: ignore[arg-type]
+    app = create_app(node)
     with TestClient(app, base_url="https://testserver", follow_redirects=False) as one:
         yield Office(node, people, one)
     node.close()

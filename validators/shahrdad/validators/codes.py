@@ -59,7 +59,7 @@ _NUMBERS = (
 )
 _DATES = (
     "jalali-in-gregorian-column gregorian-in-jalali-column two-digit-year day-first"
-    " excel-serial no-such-day not-a-date date-time year-out-of-range"
+    " mixed-separators excel-serial no-such-day not-a-date date-time year-out-of-range"
     " excel-date-mangled"
     " weekday-mismatch"
 )

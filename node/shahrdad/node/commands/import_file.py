@@ -149,8 +149,7 @@ class Import:
                         Reason.SOURCE_QUESTIONS, name=self.file.name, questions=asked
                     ) from error
                 answer = self.read(f"{error.text(self.common.language)}\n{flag}: ")
-                value = int(answer) if option == "header_row" else answer.strip()
-                self.options = replace(self.options, **{option: value})
+                self.options = _read_as(self.options, option, answer.strip())
 
     def _given(self) -> "Answers":
         from shahrdad.node.commands.validate import pairs
@@ -203,6 +202,20 @@ class Import:
                 f"The answers are kept: profile {made['profile']}.",
             )
         return with_constants(made, self.profile.get("columns", ()))
+
+
+def _read_as(options: "Options", option: str, answer: str) -> "Options":
+    """Return the options with one way of reading the file declared."""
+    match option:
+        case "sheet":
+            return replace(options, sheet=answer)
+        case "encoding":
+            return replace(options, encoding=answer)
+        case "delimiter":
+            return replace(options, delimiter=answer)
+        case _:
+            row = int(answer) if answer.isascii() and answer.isdigit() else None
+            return replace(options, header_row=row or None)
 
 
 def _without(asked: "Questions", given: "Answers") -> "Questions":

@@ -1,6 +1,7 @@
 """`publish` and `withdraw`: the city's own datasets."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,12 +15,9 @@ from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from shahrdad.node.console import Progress
-    from shahrdad.node.publish import OnProgress, Stage
-
-if TYPE_CHECKING:
     from shahrdad.node.city import Node
-    from shahrdad.node.publish import Handed
+    from shahrdad.node.console import Progress
+    from shahrdad.node.publish import Handed, OnProgress, Stage
 
 STAGES = {
     "original": ("نگهداری فایل", "Keeping the file"),
@@ -55,6 +53,7 @@ def publish(
     offline: Annotated[bool, Parameter(negative="")] = False,
     marked: Path | None = None,
     token_file: Path | None = None,
+    answered: Answered = Answered(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
 ) -> None:
     """Check a file and publish it as the next version of a dataset.
@@ -170,7 +169,7 @@ def _settled(
         terminal(answered),
     )
     if not handed.file.is_file():
-        return handed
+        return handed  # publishing says so
     profile, options = started.settle()
     read = ("encoding", "delimiter", "sheet", "header_row", "unit", "calendar")
     said = {name: getattr(options, name) for name in read}

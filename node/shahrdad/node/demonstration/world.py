@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shahrdad.datasets.codelists import city as find_city
 from shahrdad.datasets.errors import Reason, UnavailableError
-from shahrdad.node.city import create_node
+from shahrdad.node.city import Node, create_node
 from shahrdad.node.config import (
     Config,
     FederationSection,
@@ -26,6 +26,7 @@ from shahrdad.node.config import (
     PeerSection,
     PublishSection,
     StoreSection,
+    load,
 )
 from shahrdad.node.config_file import render
 
@@ -80,12 +81,15 @@ def make_world(
         Place(city, folder / city, ports[2 * n], ports[2 * n + 1])
         for n, city in enumerate(cities)
     ]
-    vkeys: dict[str, str] = {}
+    vkeys: dict[str, tuple[str, ...]] = {}
     for place in places:
         place.folder.mkdir(parents=True)
         config = configuration(place, (stores or {}).get(place.city))
         place.file.write_text(render(config), "utf-8")
-        vkeys[place.city] = create_node(place.file)
+        create_node(place.file)
+        with Node(load(place.file)) as node:
+            keys = (node.vkey, node.witness_vkey)
+        vkeys[place.city] = tuple(key for key in keys if key is not None)
     for place in places:
         others = [other for other in places if other is not place]
         config = configuration(place, (stores or {}).get(place.city))
@@ -121,7 +125,7 @@ def configuration(place: Place, store: StoreSection | None = None) -> Config:
 
 
 def acquainted(
-    config: Config, others: Sequence[Place], vkeys: dict[str, str]
+    config: Config, others: Sequence[Place], vkeys: dict[str, tuple[str, ...]]
 ) -> Config:
     """Return a configuration that follows the other cities."""
     peers = tuple(
@@ -134,12 +138,12 @@ def acquainted(
         for other in others
     )
     logs = tuple(
-        LogSection(origin(other.city), other.city, (vkeys[other.city],))
+        LogSection(origin(other.city), other.city, vkeys[other.city])
         for other in others
     )
-    return replace(
-        config, federation=replace(config.federation, peers=peers, logs=logs)
-    )
+    # Both other cities must have seen a head before it counts as confirmed.
+    federation = replace(config.federation, peers=peers, logs=logs, quorum=len(others))
+    return replace(config, federation=federation)
 
 
 def origin(city: str) -> str:

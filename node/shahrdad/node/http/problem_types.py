@@ -84,6 +84,8 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
     "idempotency-key-reused": (Reason.IDEMPOTENCY_KEY_REUSED,),
     "media-type": (Reason.MEDIA_TYPE,),
     "forbidden": (
+        Reason.NOT_OUR_PACKAGE,
+        Reason.NOT_THE_FORUM,
         Reason.ACCOUNT_KIND,
         Reason.FORBIDDEN,
         Reason.REAUTHENTICATION_NEEDED,
@@ -92,6 +94,11 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.NOT_OUR_DATASET,
     ),
     "not-found": (
+        Reason.PROFILE_UNKNOWN,
+        Reason.PEER_UNKNOWN,
+        Reason.RUN_UNKNOWN,
+        Reason.SOURCE_UNKNOWN,
+        Reason.NO_MEMBER_LOG,
         Reason.ACCOUNT_UNKNOWN,
         Reason.DRAFT_UNKNOWN,
         Reason.TOKEN_UNKNOWN,
@@ -127,6 +134,8 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
     "method-not-allowed": (Reason.METHOD_NOT_ALLOWED,),
     "not-acceptable": (Reason.NOT_ACCEPTABLE,),
     "conflict": (
+        Reason.SOURCE_EXISTS,
+        Reason.RUN_NOT_HELD,
         Reason.WORKER_VERSION,
         Reason.ACCOUNT_EXISTS,
         Reason.DRAFT_STALE,
@@ -235,6 +244,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.TABLE_UNREADABLE,
     ),
     "bad-peer": (
+        Reason.SITE_ANSWER,
         Reason.NODE_ANSWER,
         Reason.NODE_PROBLEM,
         Reason.PEER_UNREACHABLE,
@@ -242,6 +252,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.TIMEOUT,
     ),
     "not-ready": (
+        Reason.SIGNING_WAITS,
         Reason.EXECUTOR_AWAY,
         Reason.NOT_READY,
         Reason.TASK_KILLED,
