@@ -174,7 +174,7 @@ def test_limit_cuts_where_the_oracle_cuts(tmp_path: Path, limit: int) -> None:
         e.to_descriptor() for e in actual.errors
     ]
     assert expected.warnings == actual.warnings
-    assert expected.stats["rows"] == actual.stats["rows"]
+    assert expected.stats.get("rows") == actual.stats.get("rows")
 
 
 def test_foreign_keys_between_resources(tmp_path: Path) -> None:

@@ -270,7 +270,15 @@ def check(folder: Path, schema: dict[str, Any], data: bytes, limit: int) -> str:
     return route.name
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
 @given(table=tables())
 def test_report_is_that_of_frictionless(
     folder: Path, table: tuple[dict[str, Any], bytes, int]

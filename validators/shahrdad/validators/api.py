@@ -16,7 +16,7 @@ from shahrdad.datasets.errors import DataError, RequestError, ShahrdadError
 from shahrdad.datasets.standards import Standard
 from shahrdad.validators.bulk import Findings, Issue
 from shahrdad.validators.codes import Language, code_of
-from shahrdad.validators.explain import Explainer, RuleTexts
+from shahrdad.validators.explain import Explainer
 from shahrdad.validators.options import ERRORS_LISTED_MAX, Context, Options, Ref
 from shahrdad.validators.plan import Plan, canonical_sha256
 from shahrdad.validators.progress import CancelToken, OnProgress, Progress, Ticker
@@ -294,22 +294,11 @@ def _opening_issue(error: ShahrdadError) -> Issue:
     return Issue(code_of(error), "error", values={**error.values, **values})
 
 
-def rule_texts(rules: tuple[Mapping[str, Any], ...]) -> dict[str, RuleTexts]:
-    """Return the sentences of rules by id."""
-    return {
-        str(rule.get("id") or rule.get("name")): RuleTexts(
-            str(rule.get("message") or ""), str(rule.get("message_en") or "")
-        )
-        for rule in rules
-    }
-
-
 __all__ = [
     "Resolved",
     "Schema",
     "Source",
     "load_profile",
     "resolve",
-    "rule_texts",
     "validate",
 ]

@@ -57,12 +57,10 @@ class Judged:
 
     Attributes:
         rows: Rows judged, blank ones at the end left out.
-        emitted: Rows given to the sinks.
         key_violations: Rows with an incomplete or repeated primary key.
     """
 
     rows: int = 0
-    emitted: int = 0
     key_violations: int = 0
 
 
@@ -521,7 +519,6 @@ class Judge:
             batch = batch.filter(mask_array(~self.findings.bad(frame.rows)))
         if batch.num_rows:
             self._sinks.write(batch)
-            self.judged.emitted += batch.num_rows
 
     def _judge_key(self, key: Uniqueness) -> None:
         """Compare the values of rows whose hashes are equal, and report repetitions."""

@@ -218,7 +218,7 @@ def _free_name(name: str, taken: str) -> str:
 
 def _own(book: xlsxwriter.Workbook, sheet: Worksheet) -> None:
     """Mark a sheet as ours: reading leaves it out."""
-    quoted = sheet.get_name().replace("'", "''")
+    quoted = str(sheet.get_name()).replace("'", "''")
     book.define_name(f"'{quoted}'!{REPORT_NAME}", f"='{quoted}'!$A$1")
 
 
@@ -305,7 +305,8 @@ def _write_cell(
     elif isinstance(value, int | float):
         sheet.write_number(line, column, value, form)
     elif isinstance(value, date):
-        sheet.write_datetime(line, column, value, form)
+        moment: Any = value  # a date is written as one, whatever the signature says
+        sheet.write_datetime(line, column, moment, form)
     elif value not in (None, ""):
         sheet.write_string(line, column, _text(value), form)
     elif form is not None:
@@ -439,7 +440,7 @@ def _write_guide(writing: _Book, sheet: Worksheet) -> None:
             if text:
                 sheet.write_string(number, column, _text(text), form)
     sheet.set_column(0, 2 * len(listed), 22)
-    name = sheet.get_name().replace("'", "''")
+    name = str(sheet.get_name()).replace("'", "''")
     for place, f in enumerate(listed):
         letters = sheets.column_letters(2 * place + 1)
         end = start + len(_choices(f)) - 1

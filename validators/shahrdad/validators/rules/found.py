@@ -82,18 +82,18 @@ class Ask:
         Returns:
             The name to ask for.
         """
-        table = self.table if table is None else table
-        values = TableValues(table)
+        viewed = self.table if table is None else table
+        values = TableValues(viewed)
         for name, condition in conditions.items():
             if condition is None:
-                flags = pa.repeat(pa.scalar(True), table.num_rows)
+                flags = pa.repeat(pa.scalar(True), viewed.num_rows)
             else:
                 found = holds(condition, values, self.context.value)
                 flags = mask_array(certain(found, unknown=False))
-            table = table.append_column(name, flags)
+            viewed = viewed.append_column(name, flags)
         self._views += 1
         name = f"view_{self._views}"
-        self.asking.register(name, table)
+        self.asking.register(name, viewed)
         return name
 
     def register(self, table: pa.Table) -> str:
