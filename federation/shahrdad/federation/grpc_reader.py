@@ -129,6 +129,7 @@ class GrpcReader:
         self.channel = open_channel(peer, dialler)
         self._stub = rpc.FederationServiceStub(self.channel)
         self._connected = False
+        self._connecting = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -241,8 +242,14 @@ class GrpcReader:
         Without this a dead address costs the deadline of the call, 60 s for a poll.
         One that refuses is tried once more, since a node may be starting.
         """
-        if self._connected:
-            return
+        # One thread at a time: a second subscription outlives the first in grpcio's own
+        # thread, which then meets a closed channel.
+        with self._connecting:
+            if not self._connected:
+                self._wait_until_ready()
+                self._connected = True
+
+    def _wait_until_ready(self) -> None:
         changed = threading.Condition()
         seen: list[grpc.ChannelConnectivity] = []
 
@@ -268,7 +275,6 @@ class GrpcReader:
             raise UnavailableError(
                 Reason.PEER_UNREACHABLE, peer=self.name, detail="no connection"
             )
-        self._connected = True
 
 
 class Pace:
