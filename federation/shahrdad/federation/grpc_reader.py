@@ -45,7 +45,6 @@ Sized = TypeVar("Sized", bound=protobuf.Message)
 
 
 UNARY_METHODS = ("GetNode", "ListHeads", "GetConsistencyProof", "GetReceipt")
-REFUSED_SECONDS = 1.5  # gRPC tries again after about one: a node may be starting
 RETRIES = {
     "methodConfig": [
         {
@@ -92,6 +91,9 @@ def channel_options(name: str) -> list[tuple[str, str | int]]:
         ("grpc.service_config", json.dumps(RETRIES)),
         ("grpc.enable_retries", 1),
         ("grpc.use_local_subchannel_pool", 1),  # closing it closes the connection
+        # gRPC's name for how long one attempt to connect may take: a dead address costs
+        # this, not the deadline of the call, which is 60 s for a poll.
+        ("grpc.min_reconnect_backoff_ms", int(CONNECT_SECONDS_MAX * 1000)),
     ]
 
 
@@ -128,8 +130,6 @@ class GrpcReader:
         self.peer = peer
         self.channel = open_channel(peer, dialler)
         self._stub = rpc.FederationServiceStub(self.channel)
-        self._connected = False
-        self._connecting = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -138,7 +138,6 @@ class GrpcReader:
 
     def node(self) -> NodeFacts:
         """Return who the peer says it is."""
-        self.connect()
         try:
             answer = self._stub.GetNode(pb.GetNodeRequest(), timeout=UNARY_SECONDS_MAX)
         except grpc.RpcError as error:
@@ -149,7 +148,6 @@ class GrpcReader:
         self, cursor: str = "", wait_seconds: int = 0, origins: Sequence[str] = ()
     ) -> HeadsPage:
         """Return the heads that changed since a cursor."""
-        self.connect()
         request = pb.ListHeadsRequest(
             cursor=cursor, wait_seconds=wait_seconds, origins=origins
         )
@@ -164,7 +162,6 @@ class GrpcReader:
         self, origin: str, from_size: int, body_mode: BodyMode = BodyMode.LIVE
     ) -> Iterator[LogStart | LogChunk]:
         """Yield one start, then the chunks."""
-        self.connect()
         request = pb.ReadLogRequest(
             origin=origin,
             from_size=from_size,
@@ -177,7 +174,6 @@ class GrpcReader:
 
     def read_bodies(self, digests: Sequence[Digest]) -> Iterator[Body]:
         """Yield one body for each digest, in that order."""
-        self.connect()
         request = pb.ReadBodiesRequest(sha256=[digest.raw for digest in digests])
         call = self._stub.ReadBodies(request, timeout=STREAM_SECONDS_MAX)
         for message in self._stream(call, call.cancel):
@@ -188,7 +184,6 @@ class GrpcReader:
         self, origin: str, from_size: int, to_size: int
     ) -> ConsistencyProof:
         """Return the peer's proof between two sizes of its tree."""
-        self.connect()
         request = pb.GetConsistencyProofRequest(
             origin=origin, from_size=from_size, to_size=to_size
         )
@@ -200,7 +195,6 @@ class GrpcReader:
 
     def receipt(self, origin: str, index: int) -> bytes:
         """Return the peer's receipt of an entry; verify it before use."""
-        self.connect()
         request = pb.GetReceiptRequest(origin=origin, index=index)
         try:
             answer = self._stub.GetReceipt(request, timeout=UNARY_SECONDS_MAX)
@@ -235,46 +229,6 @@ class GrpcReader:
             return read(message)
         except PeerError as error:
             raise named(error, self.name) from error
-
-    def connect(self) -> None:
-        """Wait for the first connection, at most `CONNECT_SECONDS_MAX`.
-
-        Without this a dead address costs the deadline of the call, 60 s for a poll.
-        One that refuses is tried once more, since a node may be starting.
-        """
-        # One thread at a time: a second subscription outlives the first in grpcio's own
-        # thread, which then meets a closed channel.
-        with self._connecting:
-            if not self._connected:
-                self._wait_until_ready()
-                self._connected = True
-
-    def _wait_until_ready(self) -> None:
-        changed = threading.Condition()
-        seen: list[grpc.ChannelConnectivity] = []
-
-        def tell(state: grpc.ChannelConnectivity) -> None:
-            with changed:
-                seen.append(state)
-                changed.notify_all()
-
-        def refused() -> bool:
-            return grpc.ChannelConnectivity.TRANSIENT_FAILURE in seen
-
-        def ready() -> bool:
-            return bool(seen) and seen[-1] is grpc.ChannelConnectivity.READY
-
-        self.channel.subscribe(tell, try_to_connect=True)
-        with changed:
-            changed.wait_for(lambda: refused() or ready(), CONNECT_SECONDS_MAX)
-            if refused():
-                changed.wait_for(ready, REFUSED_SECONDS)
-            connected = ready()
-        self.channel.unsubscribe(tell)
-        if not connected:
-            raise UnavailableError(
-                Reason.PEER_UNREACHABLE, peer=self.name, detail="no connection"
-            )
 
 
 class Pace:

@@ -41,7 +41,6 @@ class GrpcWriter:
             ConflictError: OLD_SIZE_CONFLICT with the recorded `size`.
             RequestError, UnavailableError: the peer refused, or did not answer.
         """
-        self._reader.connect()
         request = pb.AddCheckpointRequest(
             old_size=old_size, proof=proof, checkpoint=note
         )
@@ -58,7 +57,6 @@ class GrpcWriter:
             ConflictError: OLD_SIZE_CONFLICT with the peer's `size`.
             RequestError, UnavailableError: the peer refused, or did not answer.
         """
-        self._reader.connect()
         try:
             answer = self._stub.PushLog(
                 map(_request, parts),
