@@ -13,6 +13,12 @@
 #   make format  what `make check` would complain of and a program can mend
 #   make proto   the generated protobuf modules, after a change under proto/
 #   make bench   the measurements that the documents quote
+#   make bench-validate   our engine beside seven others, which it installs
+#   make bench-http       our answers beside nginx, which apt-get installs
+#   make soak    ten minutes of readers, publishers and kills
+#   make shadow  frictionless' own tests, twice: CHECKOUT=its source
+#   make fuzz    twenty minutes of spoilt files
+#   make judge-pages  Lighthouse and the Nu checker over a running node: URL=http://…
 #   make wheel   the wheel, installed elsewhere with the newest dependencies, and tried
 #   make lock    constraints.txt anew, after a change of dependencies
 #   make clean   remove what the targets above made
@@ -26,7 +32,8 @@ EXTRAS := .[node,demo]
 WORKERS ?= --numprocesses 2 --dist loadfile
 GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.browser $(VENV)/.check
 
-.PHONY: judge demo install test test-s3 test-go test-browser screenshots test-long check format proto bench wheel lock clean
+.PHONY: judge demo install test test-s3 test-go test-browser screenshots test-long check format proto bench wheel lock clean \
+  bench-validate bench-http soak shadow fuzz judge-pages
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -80,6 +87,27 @@ proto: $(VENV)/.check
 bench: $(VENV)/.test
 	$(BIN)/python tools/bench.py
 
+bench-validate: $(VENV)/.test
+	$(BIN)/python tools/bench_validate.py --peers
+	$(BIN)/python tools/bench_validate.py --rows 1000000 --rounds 3
+
+bench-http: $(VENV)/.test
+	command -v nginx >/dev/null || { apt-get update -q && apt-get install -qy nginx-light; }
+	$(BIN)/python tools/bench_http.py
+
+soak: $(VENV)/.test
+	$(BIN)/python tools/soak.py --seconds 600
+
+shadow: $(VENV)/.test
+	$(BIN)/python tools/shadow.py $(CHECKOUT)
+
+fuzz: $(VENV)/.test
+	$(BIN)/python tools/fuzz_validate.py --minutes 20
+
+judge-pages: $(VENV)/.browser
+	npm install --prefix build/judges lighthouse@12 vnu-jar
+	$(BIN)/python tools/judge_pages.py $(URL) --nu --lighthouse
+
 wheel: $(VENV)/.test
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m hatchling build
@@ -93,7 +121,7 @@ lock: $(VENV)/.made
 	  --extra node --extra demo --group check --group browser --python-version 3.11 --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) .venv-wheel dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-wheel .venv-peers .venv-judges dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- The virtual environment --------------------------------------------------------------
 

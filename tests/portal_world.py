@@ -4,6 +4,7 @@ The files are read apart from the importer, and published at days of our choosin
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,11 +16,51 @@ from http_world import World
 from shahrdad.datasets.codelists import city
 from shahrdad.datasets.demo_set import DemoDataset, demo_datasets
 from shahrdad.datasets.standards import load
+from shahrdad.node.http.portal.lists import LISTS
+from shahrdad.node.http.portal.prose import PROSE
 from shahrdad.node.store.contract import Area
 
 FIRST = "2025-10-25T08:00:00Z"  # 3 Aban 1404
 SECOND = "2025-11-24T08:00:00Z"  # 3 Azar 1404
 CITIES = ("kerman", "shiraz", "mashhad")
+PATHS = (
+    "/budget",
+    "/budget/kerman/1404",
+    "/budget/kerman/1404?side=source",
+    "/budget/kerman/1404?side=use&by=class",
+    "/budget/kerman/1404?side=use&by=line&in=mission&part=transport&sort=actual",
+    "/budget/shiraz/1404?by=unit",
+    "/systems",
+    "/systems?offered=yes&api=yes",
+    "/systems?vendor=nobody",
+    "/systems/areas/revenue",
+    "/projects",
+    "/projects?late=yes&city=kerman&sort=title&q=بوستان",
+    "/projects/kerman/P-1400-041",
+    "/compare",
+    "/compare?measure=realised&city=kerman&city=mashhad",
+    "/d/kerman/projects/diff",
+    "/d/kerman/projects/diff?from=0&to=1&kind=added",
+    "/d/kerman/projects/rows?sort=-physical_progress&card=physical_progress",
+    "/d/kerman/projects/v/1/rows?status__exact=implementation&card=status",
+    "/resolutions",
+    "/resolutions?status=open&q=داده",
+    "/verify",
+    "/verify?sha256=nonsense",
+    "/report/1404-08",
+    "/report/1404-08/agenda",
+    "/cities/kerman",
+    "/budget/kerman/1403?side=source",
+    "/projects/map",
+    "/projects/map?city=shiraz",
+    "/permits?city=shiraz",
+    "/status",
+    "/style",
+    "/problems",
+    *(f"/{name}" for name in PROSE),
+    "/",
+    *(f"/{one.name}" for one in LISTS),
+)
 
 
 def plain(family: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -74,17 +115,34 @@ def postpone(row: dict[str, Any]) -> None:
         row["physical_progress"] = 88.0
 
 
-def make_portal_world(folder: Path) -> World:
-    """Return a node with the demonstration's data, one dataset in two versions."""
+def last_year(row: dict[str, Any]) -> None:
+    """Change a line of a budget to the year before: four fifths of every amount."""
+    row["fiscal_year"] = 1403
+    for name, value in row.items():
+        if name.endswith("_rial") and value is not None:
+            row[name] = value * 4 // 5
+
+
+def make_portal_world(folder: Path, first_city: str = "Kerman") -> World:
+    """Return a node with the demonstration's data, one dataset in two versions.
+
+    Args:
+        folder: Where it lives.
+        first_city: Kerman's English name in its records: another makes another past.
+    """
     for slug in CITIES:
         known = city(slug)
         assert known is not None
         http_world.CODES[slug] = known.code
-        http_world.NAMES[slug] = (known.name_fa, known.name_en)
+        name_en = first_city if slug == "kerman" else known.name_en
+        http_world.NAMES[slug] = (known.name_fa, name_en)
     world = http_world.make_world(folder)
     examples = [one for one in demo_datasets() if one.expect == "published"]
     for one in examples:
         publish(world, one, FIRST)
+    budget = next(one for one in examples if (one.city, one.family) == BUDGET)
+    before = replace(budget, slug="budget-1403", fiscal_year=1403)
+    publish(world, before, FIRST, last_year)
     projects = next(one for one in examples if (one.city, one.family) == KERMAN)
     publish(world, projects, SECOND, postpone)
     world.status = {
@@ -104,6 +162,7 @@ def make_portal_world(folder: Path) -> World:
 
 
 KERMAN = ("kerman", "projects")
+BUDGET = ("kerman", "budget_lines")
 
 
 def parquet(world: World, ref: str, n: int | None = None) -> str:

@@ -120,7 +120,7 @@ def free_ports(count: int) -> list[int]:
 
 def start(folder: Path, data: Path, ports: list[int]) -> subprocess.Popen[bytes]:
     """Start the server's process, listening on the loopback alone."""
-    data.mkdir()
+    data.mkdir(exist_ok=True)  # kept when a server is started again
     weed = Path(sys.executable).parent / "weed"
     flags = [f"-{name}={port}" for name, port in zip(PORTS, ports, strict=True)]
     with (folder / "weed.log").open("wb") as log:

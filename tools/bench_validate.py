@@ -1,198 +1,144 @@
 """Measure validation against its peers: ratios of CPU time within one run.
 
-    python tools/bench_validate.py --rows 1000000 --case clean --rounds 3
+    python tools/bench_validate.py --rows 1000000 --rounds 5
+    python tools/bench_validate.py --case half --only strict compat frictionless
+    python tools/bench_validate.py --form xlsx --only strict frictionless
+    python tools/bench_validate.py --rows 10000 --first --only strict frictionless
+    python tools/bench_validate.py --rows 10000000 --memory
 
 Every contender runs in a process of its own, in rotated order, in each round; medians
 of user + system time are compared, less the time of its imports. frictionless is
-measured at a tenth of the rows (at most 100,000): its cost per row is constant.
+measured at 100,000 rows at most: its cost per row is constant. Peers that are not
+installed beside us come from `.venv-peers`, which `--peers` makes.
 """
 
 import argparse
 import csv
 import json
-import random
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SEED = 1404
-DISTRICTS = 40
-SUPPLIERS = 5_000
+from contracts_table import (  # type: ignore[import-not-found]
+    CASES,
+    SCHEMA,
+    TYPES,
+    generate,
+)
+
 ORACLE_ROWS_MAX = 100_000
-WORDS = [
-    "احداث",
-    "بهسازی",
-    "نگهداری",
-    "خرید",
-    "اجرای",
-    "تکمیل",
-    "پارک",
-    "خیابان",
-    "بلوار",
-    "تقاطع",
-    "میدان",
-    "ساختمان",
-    "شبکه",
-    "سامانه",
-    "روشنایی",
-    "فضای",
-    "سبز",
-    "آسفالت",
-    "معابر",
-    "منطقه",
-    "بازار",
-    "شهرداری",
-    "خدمات",
-    "مشاوره",
-    "نرم\u200cافزار",
-    "تجهیزات",
-    "ایستگاه",
-]
-TYPES = ("عمرانی", "خدماتی", "مشاوره", "خرید کالا")
-STATUSES = ("active", "completed", "terminated", "suspended")
+PEERS_FOLDER = Path(__file__).parent.parent / ".venv-peers"
+PEERS = ("polars", "pandera[polars]", "duckdb", "fairspec")
 
-SCHEMA: dict[str, Any] = {
-    "name": "contracts",
-    "fields": [
-        {"name": "contract_id", "title": "شماره قرارداد", "type": "string",
-         "constraints": {"required": True, "unique": True, "pattern":
-         "[A-Z]{2}-[0-9]{4}-[0-9]{7}"}},
-        {"name": "city_code", "title": "کد شهر", "type": "string",
-         "constraints": {"required": True, "pattern": "[0-9]{4}"}},
-        {"name": "district_no", "title": "منطقه", "type": "integer",
-         "constraints": {"required": True, "minimum": 0, "maximum": 99}},
-        {"name": "supplier_id", "title": "شناسه پیمانکار", "type": "string",
-         "constraints": {"required": True}},
-        {"name": "subject", "title": "موضوع", "type": "string",
-         "constraints": {"required": True, "maxLength": 200}},
-        {"name": "kind", "title": "نوع", "type": "string",
-         "constraints": {"required": True, "enum": list(TYPES)}},
-        {"name": "status", "title": "وضعیت", "type": "string",
-         "constraints": {"enum": list(STATUSES)}},
-        {"name": "amount_rial", "title": "مبلغ", "type": "integer",
-         "constraints": {"required": True, "minimum": 0}},
-        {"name": "progress", "title": "پیشرفت", "type": "number",
-         "constraints": {"minimum": 0, "maximum": 100}},
-        {"name": "sign_date", "title": "تاریخ امضا", "type": "date",
-         "constraints": {"required": True, "minimum": "1921-03-21"}},
-        {"name": "end_date", "title": "تاریخ پایان", "type": "date"},
-        {"name": "has_guarantee", "title": "ضمانت‌نامه", "type": "boolean"},
-    ],
-    "primaryKey": ["city_code", "contract_id"],
-    "foreignKeys": [
-        {"fields": ["supplier_id"], "reference": {"resource": "suppliers", "fields":
-        ["supplier_id"]}}
-    ],
-    "missingValues": [""],
-}  # fmt: skip
+Run = Callable[[], int]
+FIRST = "--first" in sys.argv  # measure the first call after the imports
 
 
-def rows_of(count: int, broken: float, seed: int = SEED) -> Any:
-    """Yield the rows of the contracts table; a share of them has one wrong cell."""
-    rng = random.Random(seed)  # noqa: S311 - the same file for everybody
-    subjects = [
-        " ".join(rng.choices(WORDS, k=rng.randint(5, 9))) for _ in range(20_000)
-    ]
-    for number in range(count):
-        year, month, day = (
-            rng.randint(2015, 2025),
-            rng.randint(1, 12),
-            rng.randint(1, 28),
-        )
-        row = [
-            f"KR-{1390 + number % 15}-{number:07}",
-            "1346",
-            str(rng.randrange(DISTRICTS)),
-            f"10{rng.randrange(SUPPLIERS):09}",
-            subjects[rng.randrange(len(subjects))],
-            TYPES[rng.randrange(4)],
-            STATUSES[rng.randrange(4)],
-            str(rng.randrange(10**9, 9 * 10**12)),
-            f"{rng.randrange(10001) / 100:.2f}",
-            f"{year}-{month:02}-{day:02}",
-            f"{year + 1}-{month:02}-{day:02}" if number % 5 else "",
-            "true" if number % 2 else "false",
-        ]
-        if broken and rng.random() < broken:
-            place = rng.choice((1, 2, 5, 7, 9))
-            row[place] = ("شهر", "صد", "نامعلوم", "-5", "1404-02-31")[
-                (1, 2, 5, 7, 9).index(place)
-            ]
-        yield row
-
-
-def generate(folder: Path, count: int, case: str) -> Path:
-    """Write the table of a case with its reference table and data package."""
-    path = folder / f"{case}-{count}.csv"
-    if path.exists():
-        return path
-    broken = {"clean": 0.0, "few": 0.001, "half": 0.5}[case]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field["name"] for field in SCHEMA["fields"]])
-        writer.writerows(rows_of(count, broken))
-    with (folder / "suppliers.csv").open("w", encoding="utf-8") as file:
-        file.write("supplier_id\n")
-        file.writelines(f"10{number:09}\n" for number in range(SUPPLIERS))
-    package = {
-        "name": "bench",
-        "resources": [
-            {"name": "contracts", "type": "table", "path": path.name, "schema": SCHEMA},
-            {
-                "name": "suppliers",
-                "type": "table",
-                "path": "suppliers.csv",
-                "schema": {"fields": [{"name": "supplier_id", "type": "string"}]},
-            },
-        ],
-    }
-    (folder / f"{case}-{count}.json").write_text(
-        json.dumps(package, ensure_ascii=False), "utf-8"
-    )
-    return path
-
-
-def run_strict(path: Path, package: Path) -> Any:
-    """Validate with our strict mode; SHA-256 of the source included."""
+def our_run(path: Path, **more: Any) -> Run:
+    """Return a run of our strict mode with options and arguments."""
     from shahrdad.validators import Options, Ref, validate
 
     refs = {"suppliers": Ref(path.parent / "suppliers.csv")}
-    validate(b"n\n1\n", schema={"fields": [{"name": "n", "type": "integer"}]})
+    options = Options(**{"explain": False, "threads": 1, **more.pop("options", {})})
+    if not FIRST:
+        validate(b"n\n1\n", schema={"fields": [{"name": "n", "type": "integer"}]})
+    schema = more.pop("schema", SCHEMA)
     return lambda: (
-        validate(
-            path, schema=SCHEMA, refs=refs, options=Options(explain=False)
-        ).error_count
+        validate(path, schema=schema, refs=refs, options=options, **more).error_count
     )
 
 
-def run_compat(path: Path, package: Path) -> Any:
+def run_strict(path: Path) -> Run:
+    """Validate with our strict mode, no hash: what the raw reader is compared with."""
+    return our_run(path, options={"hashes": ()})
+
+
+def run_hashed(path: Path) -> Run:
+    """Validate with our strict mode; SHA-256 of the source included."""
+    return our_run(path)
+
+
+def run_threads(path: Path) -> Run:
+    """Validate with our strict mode, SHA-256, and a second thread that reads ahead."""
+    return our_run(path, options={"threads": 2})
+
+
+def run_parquet(path: Path) -> Run:
+    """Validate with our strict mode; SHA-256 and typed Parquet in the same pass."""
+    return our_run(path, parquet=path.parent / "out.parquet")
+
+
+def run_listed(path: Path) -> Run:
+    """Validate with our strict mode, SHA-256, and make the error table."""
+    return our_run(path, options={"explain": True})
+
+
+def run_normalised(path: Path) -> Run:
+    """Validate as a standard of ours: all steps for Persian texts, all common rules."""
+    return our_run(
+        path,
+        schema=standard_schema(),
+        profile={"money_unit": "rial", "calendar": "gregorian"},
+    )
+
+
+def standard_schema() -> dict[str, Any]:
+    """Return the schema as one of ours: codes, money and dates are declared."""
+    kinds = {"contract_id": "code", "city_code": "code", "supplier_id": "code",
+             "amount_rial": "money", "sign_date": "date", "end_date": "date"}  # fmt: skip
+    fields = [
+        {**field, "shahrdad": {"kind": kinds[field["name"]]}}
+        if field["name"] in kinds
+        else field
+        for field in SCHEMA["fields"]
+    ]
+    own = {"standard": "contracts", "version": "1.0.0"}
+    return {**SCHEMA, "fields": fields, "shahrdad": own}
+
+
+def run_compat(path: Path) -> Run:
     """Validate with our compat mode, without a limit; MD5 and SHA-256 included."""
     import frictionless
 
     from shahrdad.validators import compat
 
     warm: Any = frictionless.Resource(b"n\n1\n", format="csv")
-    compat.validate(warm)
-    resource: Any = frictionless.Package(str(package)).get_resource("contracts")
-    return lambda: compat.validate(resource, limit_errors=0)[0].stats["errors"]
+    if not FIRST:
+        compat.validate(warm)
+    resource: Any = frictionless.Package(f"{path}.json").get_resource("contracts")
+    return lambda: int(compat.validate(resource, limit_errors=0)[0].stats["errors"])
 
 
-def run_frictionless(path: Path, package: Path) -> Any:
+def run_bulk(path: Path) -> Run:
+    """Validate with our compat mode, without a limit, and make the error table."""
+    import frictionless
+
+    from shahrdad.validators.compat_bulk import validate_bulk
+
+    if not FIRST:
+        validate_bulk(frictionless.Resource(b"n\n1\n", format="csv"))
+    resource: Any = frictionless.Package(f"{path}.json").get_resource("contracts")
+    return lambda: int(validate_bulk(resource)[0].error_table.num_rows)
+
+
+def run_frictionless(path: Path) -> Run:
     """Validate with frictionless itself, without a limit; MD5 and SHA-256 included."""
     import frictionless
 
-    frictionless.Resource(b"n\n1\n", format="csv").validate()
-    resource = frictionless.Package(str(package)).get_resource("contracts")
-    return lambda: resource.validate(limit_errors=10**9).stats["errors"]
+    if not FIRST:
+        frictionless.Resource(b"n\n1\n", format="csv").validate()
+    resource: Any = frictionless.Package(f"{path}.json").get_resource("contracts")
+    return lambda: int(resource.validate(limit_errors=10**9).stats["errors"])
 
 
-def run_arrow(path: Path, package: Path) -> Any:
+def run_arrow(path: Path) -> Run:
     """Read with pyarrow.csv to texts, and check nothing."""
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
@@ -207,7 +153,7 @@ def run_arrow(path: Path, package: Path) -> Any:
     )
 
 
-def run_reader(path: Path, package: Path) -> Any:
+def run_reader(path: Path) -> Run:
     """Read with csv.reader, and check nothing."""
 
     def read() -> int:
@@ -217,7 +163,7 @@ def run_reader(path: Path, package: Path) -> Any:
     return read
 
 
-def run_polars(path: Path, package: Path) -> Any:
+def run_polars(path: Path) -> Run:
     """Read with Polars to texts; check types, bounds and enums, no rows named."""
     import polars as pl
 
@@ -239,7 +185,7 @@ def run_polars(path: Path, package: Path) -> Any:
     return read
 
 
-def run_duckdb(path: Path, package: Path) -> Any:
+def run_duckdb(path: Path) -> Run:
     """Read with DuckDB to texts and count what casts and checks refuse."""
     import duckdb
 
@@ -253,94 +199,248 @@ def run_duckdb(path: Path, package: Path) -> Any:
     return lambda: int(connection.execute(query).fetchall()[0][0])
 
 
-CONTENDERS: dict[str, Callable[[Path, Path], Any]] = {
+def run_pandera(path: Path) -> Run:
+    """Read with Polars and validate with pandera, lazily: all failures gathered."""
+    import pandera.polars as pan  # type: ignore[import-not-found]
+    import polars as pl
+
+    texts = {"contract_id": r"^[A-Z]{2}-[0-9]{4}-[0-9]{7}$", "city_code": "^[0-9]{4}$"}
+    columns: Any = {
+        name: pan.Column(str, pan.Check.str_matches(pattern))
+        for name, pattern in texts.items()
+    }
+    columns["district_no"] = pan.Column(pl.Int64, pan.Check.in_range(0, 99))
+    columns["kind"] = pan.Column(str, pan.Check.isin(list(TYPES)))
+    columns["amount_rial"] = pan.Column(pl.Int64, pan.Check.ge(0))
+    columns["progress"] = pan.Column(
+        pl.Float64, pan.Check.in_range(0, 100), nullable=True
+    )
+    columns["sign_date"] = pan.Column(pl.Date)
+    schema = pan.DataFrameSchema(columns, unique=["city_code", "contract_id"])
+
+    def read() -> int:
+        frame = pl.read_csv(path, try_parse_dates=True, schema_overrides={
+            "city_code": pl.String, "supplier_id": pl.String})  # fmt: skip
+        try:
+            schema.validate(frame, lazy=True)
+        except pan.errors.SchemaErrors as error:
+            return int(error.failure_cases.height)
+        return 0
+
+    return read
+
+
+def run_fairspec(path: Path) -> Run:
+    """Validate with fairspec, which has Polars inside."""
+    import fairspec  # type: ignore[import-not-found]
+
+    schema = {
+        "properties": {
+            f["name"]: {"type": "string" if f["type"] == "date" else f["type"]}
+            for f in SCHEMA["fields"]
+        },
+        "primaryKey": SCHEMA["primaryKey"],
+    }
+    table = fairspec.Resource(data=str(path), tableSchema=schema)
+    return lambda: len(fairspec.validate_table(table).errors)
+
+
+CONTENDERS: dict[str, Callable[[Path], Run]] = {
     "strict": run_strict,
+    "hashed": run_hashed,
+    "threads": run_threads,
+    "parquet": run_parquet,
+    "listed": run_listed,
+    "normalised": run_normalised,
     "compat": run_compat,
+    "bulk": run_bulk,
     "frictionless": run_frictionless,
     "pyarrow.csv": run_arrow,
     "csv.reader": run_reader,
     "polars": run_polars,
     "duckdb": run_duckdb,
+    "pandera": run_pandera,
+    "fairspec": run_fairspec,
 }
-CANNOT = {
+NOTES = {
+    "strict": "no hash, one thread",
+    "hashed": "SHA-256, one thread",
+    "threads": "SHA-256, two threads",
+    "parquet": "SHA-256 and typed Parquet in the same pass",
+    "listed": "SHA-256 and the error table",
+    "normalised": "SHA-256, a standard: normalisation, common rules",
+    "compat": "MD5 and SHA-256",
+    "bulk": "compat, MD5 and SHA-256, the error table",
+    "frictionless": "MD5 and SHA-256",
     "pyarrow.csv": "checks nothing",
     "csv.reader": "checks nothing",
     "polars": "no rows named, no foreign key, ragged rows cut silently",
     "duckdb": "no rows named, no foreign key, casts 0x1F and 1e3 to integers",
+    "pandera": "no file rows named, no foreign key, fails at the first bad cast",
+    "fairspec": "types and the key alone; needs Python 3.12",
 }
+NEEDS = {name: name for name in ("polars", "duckdb", "pandera", "fairspec")}
 
 
 def measure(name: str, path: Path) -> dict[str, Any]:
     """Run one contender in this process; return its CPU and wall seconds and memory."""
-    call = CONTENDERS[name](path, path.with_suffix(".json"))
+    call = CONTENDERS[name](path)
     before = resource.getrusage(resource.RUSAGE_SELF)
-    base_kib = before.ru_maxrss
     wall = time.perf_counter()
     result = call()
     wall = time.perf_counter() - wall
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    memory = (after.ru_maxrss - base_kib) / 1024
+    memory = (after.ru_maxrss - before.ru_maxrss) / 1024
     return {"name": name, "cpu": cpu, "wall": wall, "mib": memory, "result": result}
 
 
-def compare(names: list[str], folder: Path, rows: int, case: str, rounds: int) -> None:
-    """Run the contenders in rotated order; print the table of medians and ratios."""
-    path = generate(folder, rows, case)
-    small_rows = min(rows, ORACLE_ROWS_MAX)
-    small = generate(folder, small_rows, case)
-    figures: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+def python_for(name: str) -> str | None:
+    """Return the interpreter that has what a contender needs, or None."""
+    for python in (sys.executable, str(PEERS_FOLDER / "bin" / "python")):
+        if name not in NEEDS:
+            return sys.executable
+        if not Path(python).exists():
+            continue
+        probe = subprocess.run([python, "-c", f"import {NEEDS[name]}"], check=False,
+                               capture_output=True)  # fmt: skip
+        if probe.returncode == 0:
+            return python
+    return None
+
+
+def make_peers() -> None:
+    """Make the environment of the peers; one that cannot be had is said."""
+    venv.create(PEERS_FOLDER, with_pip=True)
+    for peer in PEERS:
+        install = [str(PEERS_FOLDER / "bin" / "python"), "-m", "pip", "install", "-q"]
+        done = subprocess.run([*install, peer], check=False)
+        if done.returncode:
+            print(f"{peer} cannot be installed here")
+
+
+def gather(
+    names: list[str], paths: dict[str, Path], rounds: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Run every contender once in each round, in rotated order."""
+    pythons = {name: python_for(name) for name in names}
+    for name in [name for name, python in pythons.items() if python is None]:
+        print(f"{name} is not installed: not measured (--peers installs it)")
+        names = [other for other in names if other != name]
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            used = small if name == "frictionless" else path
+            measured = ["--measure", name, "--file", str(paths[name])]
+            measured += ["--first"] * FIRST
             run = subprocess.run(
-                [sys.executable, __file__, "--measure", name, "--file", str(used)],
+                [str(pythons[name]), __file__, *measured],
                 capture_output=True,
-                check=True,
+                check=False,
                 text=True,
             )
-            figures[name].append(json.loads(run.stdout.splitlines()[-1]))
-    print(f"{case}, {rows:,} rows, {path.stat().st_size / 1e6:.0f} MB, {rounds} rounds")
-    medians = {}
-    for name, runs in figures.items():
-        scale = rows / small_rows if name == "frictionless" else 1
-        medians[name] = statistics.median(run["cpu"] for run in runs) * scale
-    print(
-        f"{'contender':14} {'CPU s':>8} {'÷ strict':>9} {'wall s':>8} {'MiB':>6} "
-        f" result"
-    )
-    unit = medians.get("strict") or next(iter(medians.values()))
-    for name, cpu in medians.items():
-        wall = statistics.median(run["wall"] for run in figures[name])
-        mib = statistics.median(run["mib"] for run in figures[name])
-        note = f"  ({CANNOT[name]})" if name in CANNOT else ""
-        note += f"  (of {small_rows:,} rows)" if name == "frictionless" else ""
-        result = figures[name][0]["result"]
+            if run.returncode:
+                print(f"{name} failed: {run.stderr.strip().splitlines()[-1:]}")
+                continue
+            found[name].append(json.loads(run.stdout.splitlines()[-1]))
+    return {name: runs for name, runs in found.items() if runs}
+
+
+def compare(given: argparse.Namespace, folder: Path) -> None:
+    """Run the contenders; print the table of medians and ratios, in Markdown."""
+    names = given.only or list(CONTENDERS)
+    path = generate(folder, given.rows, given.case, given.form)
+    small_rows = min(given.rows, ORACLE_ROWS_MAX)
+    small = generate(folder, small_rows, given.case, given.form)
+    paths = {name: small if name == "frictionless" else path for name in names}
+    found = gather(names, paths, given.rounds)
+    scale = {name: given.rows / small_rows if name == "frictionless" else 1.0
+             for name in found}  # fmt: skip
+    cpu = {
+        name: statistics.median(run["cpu"] for run in runs) * scale[name]
+        for name, runs in found.items()
+    }
+    wall = {
+        name: statistics.median(run["wall"] for run in runs) * scale[name]
+        for name, runs in found.items()
+    }
+    size = path.stat().st_size / 1e6
+    print(f"{given.case}, {given.rows:,} rows, {size:.0f} MB, {given.rounds} rounds\n")
+    print("| contender | CPU s | ÷ strict | ÷ pyarrow.csv | wall s | MiB | result | |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, runs in found.items():
+        mib = statistics.median(run["mib"] for run in runs)
+        ratios = [
+            f"{cpu[name] / cpu[unit]:.2f}" if unit in cpu else "–"
+            for unit in ("strict", "pyarrow.csv")
+        ]
+        note = NOTES[name] + (f"; of {small_rows:,} rows" * (scale[name] > 1))
         print(
-            f"{name:14} {cpu:8.2f} {cpu / unit:9.2f} {wall:8.2f} {mib:6.0f} "
-            f" {result}{note}"
+            f"| {name} | {cpu[name]:.2f} | {ratios[0]} | {ratios[1]} | "
+            f"{wall[name]:.2f} | {mib:.0f} | {runs[0]['result']} | {note} |"
         )
+
+
+def remember(folder: Path, rows: int) -> None:
+    """Validate a large table; print its memory over the base, and its rate."""
+    from shahrdad.validators import Options, Ref, validate
+
+    path = generate(folder, rows, "clean")
+    our_run(path)
+    base = peak_kib()
+    marks: list[tuple[int, float]] = []
+    refs = {"suppliers": Ref(folder / "suppliers.csv")}
+    started = time.process_time()
+    report = validate(
+        path,
+        schema=SCHEMA,
+        refs=refs,
+        options=Options(explain=False),
+        on_progress=lambda seen: marks.append((seen.rows, time.process_time())),
+    )
+    cpu = time.process_time() - started
+    peak = (peak_kib() - base) >> 10
+    verdict = "valid" if report.valid else "not valid"
+    print(f"{report.rows:,} rows, {verdict}: {cpu:.1f} CPU-s, peak +{peak} MiB")
+    tenth, last = max(1, rows // 10), marks[0]
+    for mark in marks:
+        if mark[0] - last[0] >= tenth:
+            rate = (mark[1] - last[1]) / (mark[0] - last[0]) * 1e6
+            print(f"  to row {mark[0]:>12,}: {rate:.2f} µs of CPU a row")
+            last = mark
+
+
+def peak_kib() -> int:
+    """Return the most memory that this process has held, in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--case", choices=("clean", "few", "half"), default="clean")
+    parser.add_argument("--case", choices=CASES, default="clean")
+    parser.add_argument("--form", choices=("csv", "xlsx"), default="csv")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=sorted(CONTENDERS))
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--first", action="store_true", help="without a call before")
     parser.add_argument("--measure", choices=sorted(CONTENDERS))
     parser.add_argument("--file", type=Path)
     given = parser.parse_args()
     if given.measure:
         print(json.dumps(measure(given.measure, given.file)))
         return
-    names = given.only or list(CONTENDERS)
+    if given.peers:
+        make_peers()
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        compare(names, folder, given.rows, given.case, given.rounds)
+        if given.memory:
+            remember(folder, given.rows)
+        else:
+            compare(given, folder)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Needs `pytest-playwright` and Chromium (`make screenshots`):
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -15,26 +16,19 @@ ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PAGES = {
-    "home": "/",
-    "budgets": "/budget",
-    "budget": "/budget/kerman/1404",
-    "budget-source": "/budget/kerman/1404?side=source",
-    "systems": "/systems",
-    "product": "/systems/areas/revenue",
-    "projects": "/projects",
-    "project": "/projects/kerman/P-1402-002",
-    "compare": "/compare",
-    "city": "/cities/kerman",
-    "dataset": "/d/kerman/projects",
-    "diff": "/d/kerman/projects/diff",
-    "rows": "/d/kerman/budget-1404/rows?side__exact=use&card=approved_rial",
-    "resolutions": "/resolutions",
-    "ideas": "/ideas",
-    "indicators": "/indicators",
-    "verify": "/verify",
-    "report": "/report",
-}
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pages() -> dict[str, str]:
+    """Return the path of every page that the guard test visits, by a name for files."""
+    text = (ROOT / "tests" / "browser" / "pages_visited.txt").read_text("utf-8")
+    paths = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {name_of(path): path for path in paths}
+
+
+def name_of(path: str) -> str:
+    """Return a path as a file's name."""
+    return re.sub(r"[^\w-]+", "-", path.strip("/")).strip("-") or "home"
 
 
 def shoot(browser: Browser, url: str, folder: Path, wanted: list[str]) -> None:
@@ -52,8 +46,9 @@ def shoot(browser: Browser, url: str, folder: Path, wanted: list[str]) -> None:
             reduced_motion="reduce",
         )
         page = context.new_page()
+        known = pages()
         for name in wanted:
-            page.goto(f"{url}/{language}{PAGES[name]}", wait_until="networkidle")
+            page.goto(f"{url}/{language}{known[name]}", wait_until="networkidle")
             path = folder / f"{name}-{language}-{theme}-{width}.png"
             page.screenshot(path=path, full_page=True)
         context.close()
@@ -65,14 +60,16 @@ def main() -> None:
     parser.add_argument("url", help="of a running node")
     parser.add_argument("folder", type=Path)
     parser.add_argument(
-        "pages", nargs="*", help=f"of {', '.join(PAGES)}; all by default"
+        "pages", nargs="*", help=f"of {', '.join(pages())}; all by default"
     )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=ARGS)
-        shoot(browser, given.url.rstrip("/"), given.folder, given.pages or list(PAGES))
+        shoot(
+            browser, given.url.rstrip("/"), given.folder, given.pages or list(pages())
+        )
         browser.close()
 
 

@@ -1,6 +1,7 @@
 """The code lists are complete, licensed and consistent with each other."""
 
 import csv
+import re
 from decimal import Decimal
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from shahrdad.datasets import codelists
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.datasets.standards import families, load
+from shared_data import ROOT, SHARED, needs_shared
 
 FILES = sorted(path.stem for path in codelists.FOLDER.glob("*.csv"))
 
@@ -185,3 +187,42 @@ def test_lists_that_rules_name_exist() -> None:
             for key in ("list", "band", "population"):
                 if key in rule.params:
                     assert codelists.code_list(rule.params[key])
+
+
+CODE_OF_U4SSC = re.compile(r"[A-Z]{2}: [A-Z]{1,4}: [A-Z]{1,4}: [0-9]{1,2}[CA]")
+
+
+def test_every_indicator_in_use_is_listed() -> None:
+    """A U4SSC code of an example, a rule, a page or a profile stands in its list."""
+    places = [
+        *(ROOT / "datasets").rglob("*.csv"),
+        *(ROOT / "datasets").rglob("*.json"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "tests" / "profiles").glob("*.json"),
+    ]
+    used = {
+        code
+        for path in places
+        for code in CODE_OF_U4SSC.findall(path.read_text("utf-8", "ignore"))
+    }
+    listed = codelists.code_list("u4ssc_indicator")
+
+    assert used
+    assert used <= listed.values
+    assert all(CODE_OF_U4SSC.fullmatch(code) for code in listed.values)
+
+
+@needs_shared
+def test_cofog_is_complete_to_the_groups() -> None:
+    """The ten divisions and all their groups, with the English names of the source."""
+    source = SHARED / "data" / "reference" / "cofog.csv"
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        named = {
+            row["Code"]: " ".join(row["Description_EN"].split())
+            for row in csv.DictReader(file)
+            if row["Code"].count(".") <= 1
+        }
+    listed = codelists.code_list("cofog")
+
+    assert named == {code: listed.label(code, "en") for code in listed.values}
+    assert all(listed.label(code, "fa") != code for code in listed.values)

@@ -6,7 +6,7 @@ import pytest
 
 from shahrdad.datasets import standard_page
 from shahrdad.datasets.errors import Language
-from shahrdad.datasets.standards import load
+from shahrdad.datasets.standards import families, load
 
 FOLDER = Path(__file__).parents[2] / "docs" / "standards"
 
@@ -37,6 +37,24 @@ def test_a_page_tells_every_column_code_and_rule(
     for rule in standard.rules:
         assert f"**{rule.id}**" in text
     assert standard.digest in text
+
+
+@pytest.mark.parametrize("language", standard_page.LANGUAGES)
+@pytest.mark.parametrize("family", families())
+def test_a_page_reads_as_sentences(family: str, language: Language) -> None:
+    """No placeholder is left, no empty brackets; columns of a list are codes.
+
+    What a column refers to is said with the other family's page.
+    """
+    standard = load(family)
+    text = standard_page.page(standard, language)
+    rules = text.partition(f"## {standard_page.heading('rules', language)}")[2]
+    references = [r for r in standard.rules if r.name == "reference-exists"]
+
+    assert "{" not in rules
+    assert "(…)" not in rules
+    assert "«…»" not in rules
+    assert all(f"`{rule.params['column']}` → [" in text for rule in references)
 
 
 def test_pages_are_written_and_old_ones_go(tmp_path: Path) -> None:

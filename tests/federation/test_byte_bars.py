@@ -10,18 +10,25 @@ import pytest
 from federation_world import ORIGIN, mirror, new_ingest, new_store, reading, served
 from shahrdad.federation import wire
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.reader import BodyMode, LogChunk, LogStart
+from shahrdad.federation.reader import BodyMode, Head, LogChunk, LogStart
 from shahrdad.federation.store_reader import StoreReader
+from shahrdad.federation.stream import LogStream
 from shahrdad.federation.sync import Syncer, SyncPeer
-from shahrdad.federation.verify.note import Kind, Signer
+from shahrdad.federation.verify import tree
+from shahrdad.federation.verify.checkpoint import Checkpoint
+from shahrdad.federation.verify.note import Kind, Signer, join
+from shahrdad.federation.verify.tree import TILE_WIDTH
 from shahrdad.proto.v1 import federation_pb2 as pb
 from simulator import Clock, SimLog, SimPeer, keys_of, seed
+from synthetic_log import body_of, put_of, tail_of
 
 LONG = bool(os.environ.get("SHAHRDAD_LONG"))
 ENTRIES = 1_000_000 if LONG else 20_000
+MILLION = 1_000_000
 CHANGES = 100
 CONTROL_BYTES_MAX = 2_048  # besides the entries
 WHOLE_BYTES_MAX = 8_192  # with gzip
+SENT_BYTES_MAX = 20_480  # all that a round with a hundred changes sends, unpacked
 
 
 class Counted(StoreReader):
@@ -104,4 +111,47 @@ def test_hundred_changes_of_a_large_log(tmp_path: Path, witnesses: int) -> None:
         len(part.entries) for part in parts if isinstance(part, LogChunk)
     )
     assert whole - entries <= CONTROL_BYTES_MAX + 3 * CHANGES  # protobuf's own lengths
+    assert packed <= WHOLE_BYTES_MAX
+
+
+def test_hundred_changes_of_a_million_records() -> None:
+    """They cost at most 20 KB and one stream, and every byte of it is verified."""
+    raws = [put_of(n, body_of(-n), prev=900_000 + n) for n in range(CHANGES)]
+    frontier, read = tail_of(MILLION, raws)
+    size = MILLION + CHANGES
+    head = SimLog(ORIGIN)
+    signers = [
+        Signer.from_seed(name, seed(name), Kind.WITNESS)
+        for name in ("qom.example.ir/witness", "rasht.example.ir/witness", "w/witness")
+    ]
+    checkpoint = Checkpoint(ORIGIN, size, tree.root_at(size, read))
+    text = checkpoint.text()
+    lines = [head.signer.sign(text)]
+    lines += [signer.sign(text, seconds=Clock()()) for signer in signers]
+    edge = (MILLION // TILE_WIDTH + 1) * TILE_WIDTH
+    parts: list[LogStart | LogChunk] = [
+        LogStart(
+            Head(ORIGIN, size, join(text, lines)),
+            MILLION,
+            frontier.root(),
+            tuple(tree.consistency_proof(MILLION, size, read)),
+        )
+    ]
+    for start, end in ((MILLION, min(edge, size)), (edge, size)):
+        if start < end:
+            proof = tree.consistency_proof(end, size, read) if end < size else []
+            own = tuple(raws[start - MILLION : end - MILLION])
+            parts.append(LogChunk(start, own, (), tuple(proof)))
+    stream = LogStream(ORIGIN, frontier)
+    for part in parts:
+        if isinstance(part, LogStart):
+            stream.start(part, checkpoint)
+        else:
+            stream.chunk(part)
+    stream.end()
+    whole, inner, packed = bytes_of(parts)
+
+    assert stream.complete
+    assert whole <= SENT_BYTES_MAX
+    assert whole - inner <= CONTROL_BYTES_MAX + 3 * CHANGES
     assert packed <= WHOLE_BYTES_MAX

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,12 @@ from federation_world import (
     refusal,
     served,
 )
-from shahrdad.datasets.errors import PeerError, Reason, UnavailableError
+from shahrdad.datasets.errors import (
+    ConflictError,
+    PeerError,
+    Reason,
+    UnavailableError,
+)
 from shahrdad.federation import limits
 from shahrdad.federation.grpc_reader import Pace
 from shahrdad.federation.ingest import Ingest
@@ -161,6 +167,64 @@ def test_small_catalogs_change_freely(withdrawn: int, held: bool) -> None:
         ingest.pull(peer, ORIGIN)
 
     assert held == (ingest.store.log(ORIGIN).status is Status.PAUSED)
+
+
+def slowly(ingest: Ingest, log: SimLog, clock: Clock, *, hours: float) -> int:
+    """Withdraw ten records a stream, until the log is held; return how many went."""
+    for first in range(0, 60, 10):
+        clock.pass_hours(hours)
+        for number in range(first, first + 10):
+            log.delete(f"ds/table-{number}")
+        with suppress(ConflictError):
+            ingest.pull(SimPeer("city", [log]), ORIGIN)
+        if ingest.store.log(ORIGIN).status is Status.PAUSED:
+            return first
+    return 60
+
+
+def table_log() -> tuple[SimLog, Ingest, Clock]:
+    """Return a mirror of sixty records that came two days ago."""
+    log = SimLog(ORIGIN)
+    for number in range(60):
+        log.put(f"ds/table-{number}", b"%d" % number)
+    clock = Clock()
+    ingest = Ingest(new_store(), keys_of([log]), clock=clock)
+    ingest.pull(SimPeer("city", [log]), ORIGIN)
+    clock.pass_hours(48)
+    return log, ingest, clock
+
+
+@pytest.mark.parametrize(("hours", "gone"), [(1, 30), (25, 60)])
+def test_withdrawals_of_a_day_are_counted_together(hours: float, gone: int) -> None:
+    """Many small streams of one day are held as a large one; a week of them is not."""
+    log, ingest, clock = table_log()
+
+    assert gone == slowly(ingest, log, clock, hours=hours)
+    assert 60 - gone == len(ingest.store.live(ORIGIN))
+
+
+def test_what_comes_back_within_the_day_is_not_withdrawn() -> None:
+    """A record that is published again was not withdrawn."""
+    log, ingest, clock = table_log()
+    for _ in range(4):
+        clock.pass_hours(1)
+        for number in range(25):
+            log.delete(f"ds/table-{number}")
+            log.put(f"ds/table-{number}", b"again")
+        ingest.pull(SimPeer("city", [log]), ORIGIN)
+
+    assert 60 == len(ingest.store.live(ORIGIN))
+
+
+def test_day_begins_anew_when_a_person_looked() -> None:
+    """What was let through is not counted a second time."""
+    log, ingest, clock = table_log()
+    slowly(ingest, log, clock, hours=1)
+    ingest.store.set_status(ORIGIN, Status.ACTIVE)
+    ingest.store.begin_day(ORIGIN, clock())
+    ingest.pull(SimPeer("city", [log]), ORIGIN)
+
+    assert 20 == len(ingest.store.live(ORIGIN))
 
 
 def test_withdrawn_in_the_same_stream_is_not_counted() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tls_world import Authority
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 EXPOSURE_MAX = 1.5
@@ -49,3 +51,25 @@ def test_proxy_does_not_show_metrics() -> None:
         text = (DEPLOY / "proxy" / name).read_text("utf-8")
 
         assert re.search(r"/metrics[ {\n]+(return )?404", text)
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not here")
+def test_nginx_takes_its_file(tmp_path: Path) -> None:
+    """`nginx -t` reads the proxy's file, with a certificate of the test's own."""
+    text = (DEPLOY / "proxy" / "nginx.conf").read_text("utf-8")
+    key, certificate = tmp_path / "key.pem", tmp_path / "fullchain.pem"
+    shown, secret = Authority("test").issue("data.kerman.example")
+    certificate.write_bytes(shown)
+    key.write_bytes(secret)
+    text = text.replace("/etc/ssl/data.kerman.example", str(tmp_path))
+    file = tmp_path / "nginx.conf"
+    file.write_text(
+        f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{text}\n}}\n",
+        "utf-8",
+    )
+    run = subprocess.run(
+        ["nginx", "-t", "-q", "-c", file], capture_output=True, text=True
+    )
+
+    assert (0, "") == (run.returncode, run.stderr)

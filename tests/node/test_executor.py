@@ -15,6 +15,7 @@ import pytest
 
 from node_world import make_config, ready
 from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
+from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
 from shahrdad.node.example_files import find_example, handed
@@ -29,6 +30,8 @@ from shahrdad.node.executor.tasks import OnDone, Result, Task, perform
 from shahrdad.node.handing import handed_of
 from shahrdad.node.publish import Handed, publish
 from shahrdad.node.references import families_of
+from shahrdad.node.store.contract import Area
+from world_check import check_world
 
 
 class Inline:
@@ -137,6 +140,32 @@ def test_a_stopped_run_goes_on(node: Node, files: list[Handed]) -> None:
     assert 5 == first.ran + second.ran
     assert PUBLISHED == tables(node).keys()
     assert {1} == {dataset.version for dataset in node.catalog.list()}
+
+
+def test_what_was_collected_meanwhile_is_made_again(
+    node: Node, files: list[Handed]
+) -> None:
+    """A remembered result whose objects are gone is no result."""
+    first = Inline(node, stop_after=3)
+    with pytest.raises(UnavailableError):
+        publish_all(node, files, first)
+    connection = node.database.connect()
+    kept = connection.execute("SELECT sha256 FROM object_ref WHERE kind<>'job'")
+    published = {Digest(raw) for (raw,) in kept}
+    gone = [
+        (area, digest)
+        for area in (Area.OBJECT, Area.PRIVATE)
+        for digest, _ in list(node.store.list(area))
+        if digest not in published
+    ]
+    for area, digest in gone:
+        node.store.delete(area, digest)
+    entries = publish_all(node, files, Inline(node))
+
+    assert gone
+    assert EXPECTED.keys() == summary(entries).keys()
+    assert PUBLISHED == tables(node).keys()
+    check_world(node)
 
 
 def test_killed_worker_is_replaced(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,40 @@ def test_pyiceberg_reads_the_union(served: Served) -> None:
     assert len(expected) == len(rows)
 
 
+def union_of(world: World, *versions: tuple[str, int]) -> list[dict[str, Any]]:
+    """Return the rows of some versions together."""
+    return [row for ref, n in versions for row in rows_of(world, ref, n)]
+
+
+# Day of a union's snapshot → what was current at its end.
+UNION_DAYS: dict[int, tuple[tuple[str, int], ...]] = {
+    20251001: ((f"kerman/{TABLE}", 1),),
+    20251120: ((f"kerman/{TABLE}", 2),),
+    20251121: ((f"kerman/{TABLE}", 2), ("rasht/budget-1404", 1)),
+}
+
+
+def test_pyiceberg_travels_in_the_union(served: Served) -> None:
+    """`all` has a snapshot for each day on which a city published."""
+    table = pyiceberg_catalog(served).load_table(("all", "budget_lines"))
+    found = {}
+    for day in UNION_DAYS:
+        snapshot = table.snapshot_by_name(f"v{day}")
+        rows = table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().to_pylist()
+        found[day] = (sum_of(rows), len(rows))
+    expected = {
+        day: (sum_of(rows := union_of(served.world, *versions)), len(rows))
+        for day, versions in UNION_DAYS.items()
+    }
+
+    assert expected == found
+    assert 3 == len(set(expected.values()))
+    assert len(UNION_DAYS) == len(table.snapshots())
+    noon = int(datetime(2025, 11, 20, 12, tzinfo=UTC).timestamp() * 1000)
+    then = table.snapshot_as_of_timestamp(noon)
+    assert then == table.snapshot_by_name("v20251120")
+
+
 def test_pyiceberg_filters_by_statistics(served: Served) -> None:
     """A filter on the key reads the one row."""
     table = pyiceberg_catalog(served).load_table(("kerman", TABLE))
@@ -173,6 +208,14 @@ def test_duckdb_reads_versions(served: Served) -> None:
     ).fetchone()
     rasht = rows_of(served.world, f"rasht/{TABLE}", 1)
     assert (sum_of([*rows[1], *rasht]),) == union
+    all_cities = pyiceberg_catalog(served).load_table(("all", "budget_lines"))
+    for day, versions in UNION_DAYS.items():
+        snapshot = all_cities.snapshot_by_name(f"v{day}").snapshot_id
+        query = (
+            f"SELECT SUM({SUMMED}) FROM n.all.budget_lines AT (VERSION => {snapshot})"
+        )
+        expected = (sum_of(union_of(served.world, *versions)),)
+        assert expected == connection.execute(query).fetchone()
     with pytest.raises(duckdb.Error):
         connection.execute("CREATE TABLE n.kerman.mine AS SELECT 1 AS a")
     connection.close()
@@ -354,5 +397,33 @@ def test_sail_reads_versions(served: Served, monkeypatch: pytest.MonkeyPatch) ->
     assert [sum_of(rows) for rows in kerman] == sums
     rasht = rows_of(served.world, f"rasht/{TABLE}", 1)
     assert sum_of([*kerman[1], *rasht]) == union[0]
+    all_cities = pyiceberg_catalog(served).load_table(("all", "budget_lines"))
+    for day, versions in UNION_DAYS.items():
+        snapshot = all_cities.snapshot_by_name(f"v{day}").snapshot_id
+        query = f"SELECT SUM({SUMMED}) FROM n.`all`.budget_lines"
+        found = session.sql(f"{query} VERSION AS OF {snapshot}").collect()
+        assert sum_of(union_of(served.world, *versions)) == found[0][0]
     session.stop()
     server.stop()
+
+
+def test_a_union_keeps_its_newest_days(served: Served) -> None:
+    """Its snapshots have a bound; each version's own table keeps them all."""
+    from shahrdad.node.iceberg import lake as lakes
+
+    table = Lake(served.world.catalog).table("all", "budget_lines")
+    assert list(UNION_DAYS) == [version.n for version in table.versions]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lakes, "UNION_DAYS_MAX", 2)
+        shorter = Lake(served.world.catalog).table("all", "budget_lines")
+
+    assert table.versions[1:] == shorter.versions
+
+
+def test_a_day_is_one_of_tehran() -> None:
+    """Half past nine in the evening of UTC is the next day there."""
+    from shahrdad.node.iceberg.lake import day_of
+
+    assert date(2025, 11, 20) == day_of("2025-11-20T20:29:59Z")
+    assert date(2025, 11, 21) == day_of("2025-11-20T20:30:00Z")
+    assert date.min == day_of("no time")

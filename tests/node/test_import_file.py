@@ -199,7 +199,7 @@ def test_commands_list_show_and_export(
     node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The kept profiles are listed, shown and written out as they are."""
-    from shahrdad.node.commands.import_file import export, list_profiles, show
+    from shahrdad.node.commands.profiles import export, list_profiles, show
 
     profile = {"profile": "a", "family": "projects", "version": 1, "columns": []}
     saved = Profiles(node.config.data / FOLDER).save(profile)

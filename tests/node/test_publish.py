@@ -1,6 +1,7 @@
 """Publishing: what is valid becomes a version, what is not is kept and refused."""
 
 import json
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,10 @@ from shahrdad.node.example_files import find_example, handed
 from shahrdad.node.publish import Outcome, publish, published_parts
 from shahrdad.node.store.contract import Area, read_bytes
 from shahrdad.node.table.reading import open_table
+from world_check import check_world
 
 BYTES_MAX = 64 * 1024**2
+RACERS = 60 if os.environ.get("SHAHRDAD_LONG") else 12
 
 
 @pytest.fixture
@@ -170,7 +173,7 @@ def test_racing_publishers_make_versions_without_gaps(tmp_path: Path) -> None:
         finally:
             node.close()
 
-    threads = [threading.Thread(target=race, args=(n,)) for n in range(6)]
+    threads = [threading.Thread(target=race, args=(n,)) for n in range(RACERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -179,6 +182,10 @@ def test_racing_publishers_make_versions_without_gaps(tmp_path: Path) -> None:
     versions = node.catalog.versions("kerman/org-units")
 
     assert [] == failed
-    assert [6, 5, 4, 3, 2, 1] == [version.n for version in versions]
+    assert list(range(RACERS, 0, -1)) == [version.n for version in versions]
+    assert sorted(version.index for version in versions) == sorted(
+        outcome.index for outcome in outcomes if outcome.index is not None
+    )
     assert {outcome.digest for outcome in outcomes} == {v.digest for v in versions}
+    check_world(node)
     node.close()

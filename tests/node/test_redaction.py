@@ -69,7 +69,7 @@ def test_content_is_gone_from_everywhere(node: Node, asks: str, agrees: str) -> 
         dataset.state,
         version.state,
     )
-    assert 3 == len(named)
+    assert 4 == len(named)  # original, table, report, profile
     for item in [*named, record.NamedObject(export, 0, "export", False)]:
         assert [] == [a for a in Area if node.store.stat(a, item.digest) is not None]
     assert node.store.read_named(MirrorPath.body(digest), 1 << 20) is None

@@ -353,19 +353,6 @@ def test_a_failing_sink_is_aborted() -> None:
     assert ["abort"] == sink.ends
 
 
-def test_quarantine_gives_the_valid_rows() -> None:
-    """With quarantine the valid rows go on although others are wrong."""
-    sink = Kept()
-
-    report = run(
-        GOOD + b"x,,,,,,\n", sink=sink, options=Options(delimiter=",", quarantine=True)
-    )
-
-    assert not report.valid
-    assert ["commit"] == sink.ends
-    assert [1, 2] == [row["id"] for row in sink.rows()]
-
-
 def test_report_is_that_of_frictionless_with_more() -> None:
     """Tools of frictionless read our report."""
     found = run(GOOD + b"x,-1,1404-01-01,,,,\n").to_dict()

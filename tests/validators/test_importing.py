@@ -14,6 +14,7 @@ import pytest
 from shahrdad.datasets import templates
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.datasets.standards import examples, families, load
+from shahrdad.validators import validate
 from shahrdad.validators.importing import open_table
 from shahrdad.validators.limits import DEFAULT
 from shahrdad.validators.normalise.columns import Normaliser
@@ -143,7 +144,7 @@ def test_messy_sheet_leaves_questions() -> None:
     ]
     assert ("۱٬۲۰۰ میلیون ریال = ۱٬۲۰۰٬۰۰۰٬۰۰۰ ریال",) == money.worked
     assert "city_code" in table.questions.missing
-    assert ["label-extra", "money-unit-missing", "row-skipped"] == codes(table)
+    assert ["label-extra", "money-unit-missing", "row-total"] == codes(table)
 
 
 def test_answers_become_a_profile_that_asks_nothing() -> None:
@@ -226,8 +227,21 @@ def test_totals_are_no_leaves() -> None:
 
     assert ["1", "7"] == found["line_code"]
     assert [(3, "جمع کل"), (4, "جمع")] == [
-        (one.row, one.cell) for one in table.findings if one.code == "row-skipped"
+        (one.row, one.cell) for one in table.findings if one.code == "row-total"
     ]
+
+
+def test_more_totals_than_are_named_are_counted() -> None:
+    """Twenty are named with their text; of the rest the report gives the number."""
+    text = "کد ردیف,شرح ردیف,مصوب (ریال)\n1,الف,5\n" + ",جمع,5\n" * 22
+    report = validate(text.encode(), schema="budget_lines")
+    found = [issue for issue in report.issues if issue.code == "row-total"]
+    named = [issue for issue in found if issue.row is not None]
+    (rest,) = [issue for issue in found if issue.row is None]
+
+    assert 20 == len(named)
+    assert "\u2068جمع\u2069" in report.message(named[0], "fa")
+    assert "(+2)" in report.message(rest, "en")
 
 
 def test_rows_that_the_profile_skips() -> None:
@@ -247,7 +261,7 @@ def test_merged_sections_are_filled_down_in_codes() -> None:
     found = cells(table)
 
     assert (["1", "1"], ["5", ""]) == (found["line_code"], found["approved_rial"])
-    assert "source-remark" in codes(table)
+    assert "source-filled-down" in codes(table)
 
 
 def test_typed_date_among_jalali_texts() -> None:

@@ -68,6 +68,7 @@ def test_the_profile_of_the_standard() -> None:
         ({"century": 1200}, "century"),
         ({"version": 0}, "version"),
         ({"totals": "leaf"}, "totals"),
+        ({"totals": "subtotal"}, "totals"),
         ({"missing": "-"}, "missing"),
         ({"source": []}, "source"),
         ({"source": {"header_rows": [2, 4]}}, "source.header_rows"),

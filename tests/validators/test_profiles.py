@@ -28,7 +28,9 @@ DATA = SHARED / "data"
 PROFILES = ROOT / "tests" / "profiles"
 ACCOUNTS = PROFILES / "accounts"
 FILES: Mapping[str, str] = {
+    "albania-treasury": "budget/albania/treasury.csv",
     "berlin-lichtenberg": "budget/berlin/2026_Ausgabetitel_13.json",
+    "bonn-plan": "budget/bonn/BonnBudget2017sample.xlsx",
     "ir-expenses-1396": "budget/ir-national/expenses1396.csv",
     "ir-expenses-1398": "budget/ir-national/expenses1398.csv",
     "ir-expenses-1400": "budget/ir-national/expenses1400.csv",
@@ -39,7 +41,9 @@ FILES: Mapping[str, str] = {
     "ir-revenues-1402": "budget/ir-national/revenues1402.csv",
     "ir-revenues-1404": "budget/ir-national/revenues1404.csv",
     "ir-table5-1404": "budget/ir-national/Iran_Budget_Table_1404.xlsx",
+    "madrid-eliminaciones-gastos": "budget/madrid/2023/gastos_eliminaciones.csv",
     "madrid-gastos": "budget/madrid/2023/gastos.csv",
+    "madrid-indicadores": "budget/madrid/2023/indicadores.csv",
     "madrid-ingresos": "budget/madrid/2023/ingresos.csv",
     "madrid-projects": "budget/madrid/2023/inversiones_principales.csv",
     "mashhad-u4ssc-waste": "kpi/mashhad_u4ssc_waste.transcribed.csv",

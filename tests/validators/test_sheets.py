@@ -115,19 +115,6 @@ def test_serial_60_is_warned_about() -> None:
     ]
 
 
-def test_hidden_parts_are_reported() -> None:
-    """Hidden rows and columns are read, and said to be hidden."""
-    hidden = f'<row r="2" hidden="1">{cell("A2", "2")}</row>'
-    xml = f'<row r="1">{cell("A1", "1")}</row>{hidden}'
-    columns = '<cols><col min="2" max="4" hidden="1"/></cols>'
-    sheet = read(xlsx_of_xml(xml, before=columns))
-
-    assert 2 == len(sheet.rows)
-    assert ["1 rows, 3 columns"] == [
-        one.values["value"] for one in sheet.findings if one.code == "source-hidden"
-    ]
-
-
 def test_columns_keep_their_places() -> None:
     """A table that begins in column C is read with its empty columns before it."""
     sheet = read(
@@ -297,9 +284,9 @@ def test_error_cells_of_biff() -> None:
         "<HHHHHBBH", 0x205, 10, row, column, style, 0x17, 1, 0
     )
 
-    assert {0: {(row + 1, column + 1): "#REF!"}} == biff_scan.error_cells(
+    assert {(row + 1, column + 1): "#REF!"} == biff_scan.scan(
         Source.of(bytes(content))
-    )
+    )[0].errors
     assert "#REF!" == read(bytes(content)).rows[row][column]
 
 

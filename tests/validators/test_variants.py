@@ -224,6 +224,101 @@ def test_what_is_ambiguous_is_refused(
     assert [_in(text, digits)] == cells_[column]
 
 
+@st.composite
+def ambiguous_numbers(draw: st.DrawFn) -> str:
+    """Write an amount in a way that has two readings, or none."""
+    value = draw(st.integers(1_000, 999_999))
+    head, tail = divmod(value, 1_000)
+    form = draw(
+        st.sampled_from(
+            (
+                "{head}/{tail:03d}",  # a fraction, or thousands
+                "{head} {tail:03d}",
+                "{head}'{tail:03d}",
+                "{head},{tail:02d}",
+                "{head},{tail:03d}\u066c000",
+                "{head}/{tail:03d}.000",
+                "({head}-)",
+                "-({head})",
+                "{head}e3",
+                "{head}.5E+12",
+                "{head},{tail:03d},00",
+                "\u00bd{head}",
+                "0x{head}",
+                "{head}_{tail:03d}",
+                "{head}.",
+            )
+        )
+    )
+    return form.format(head=head, tail=min(tail, 99) if "02d" in form else tail)
+
+
+@st.composite
+def ambiguous_dates(draw: st.DrawFn) -> str:
+    """Write a day in a way that has two readings, or names no day."""
+    year = draw(st.integers(1300, 1450))
+    month, day = draw(st.integers(1, 12)), draw(st.integers(1, 29))
+    mark, other = draw(st.permutations("/-."))[:2]
+    nowhere = draw(st.sampled_from((f"07{mark}31", f"13{mark}01", f"01{mark}32")))
+    gregorian = draw(st.integers(1900, 2100))
+    forms = (
+        f"{year % 100:02d}{mark}{month:02d}{mark}{day:02d}",
+        f"{day:02d}{mark}{month:02d}{mark}{year}",
+        f"{year}{mark}{month:02d}{other}{day:02d}",
+        f"{year}{mark}{nowhere}",
+        f"{gregorian}{mark}{month:02d}{mark}{day:02d}",
+        f"{draw(st.integers(1500, 1899))}{mark}{month:02d}{mark}{day:02d}",
+        str(draw(st.integers(10_000, 60_000))),  # the serial number of a spreadsheet
+        f"{year}{mark}{month:02d}",
+    )
+    return draw(st.sampled_from(forms))
+
+
+@QUICK
+@given(
+    amount=ambiguous_numbers(), day=ambiguous_dates(), digits=st.sampled_from(DIGITS)
+)
+def test_every_ambiguous_variant_is_refused(amount: str, day: str, digits: str) -> None:
+    """No number and no date with two readings is read, and its text stays as it was."""
+    row = {"approved_rial": _in(amount, digits), "as_of_date": _in(day, digits)}
+    found, marks = judged("budget_lines", [{**row, "notes": "a"}])
+    refused = {
+        column
+        for column, code in marks
+        if code.startswith(("number-", "date-")) and code != "date-weekday-mismatch"
+    }
+
+    assert set(row) == refused
+    assert row == {name: found[name][0] for name in row}
+
+
+LABELLED = [
+    field
+    for family in FAMILIES
+    for field in load(family).fields
+    if field.categories and field.type == "string"
+]
+
+
+@QUICK
+@given(
+    field=st.sampled_from(LABELLED),
+    data=st.data(),
+    spoil=st.sampled_from(("{}ها", "غیر {}", "{}.1", "{} / {}", "x{}")),
+)
+def test_a_label_that_is_merely_like_one_is_no_code(
+    field: Field, data: st.DataObject, spoil: str
+) -> None:
+    """However near a text comes to a label, it becomes no code unless it is that."""
+    category = data.draw(st.sampled_from(field.categories))
+    family = next(one for one in FAMILIES if field in load(one).fields)
+    label = spoil.format(category.label_fa, category.label_en)
+    found, _ = judged(family, [{field.name: label, "city_code": "1346"}])
+    known = {c.value for c in field.categories}
+
+    assert found[field.name][0] not in known
+
+
 class Kept:
     """Keeps the typed rows."""
 

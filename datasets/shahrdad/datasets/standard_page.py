@@ -43,6 +43,8 @@ _TEXTS: Final[dict[Language, dict[str, str]]] = {
         "cadence": "تناوب",
         "age": "بیشترین سن (روز)",
         "aligned": "همسو با",
+        "refers": "ارجاع می‌دهد به",
+        "letters": "دست‌کم {number} نویسه",
         "digest": "SHA-256",
         "column": "ستون",
         "title": "عنوان",
@@ -53,13 +55,13 @@ _TEXTS: Final[dict[Language, dict[str, str]]] = {
         "label": "برچسب",
         "rule": "قاعده",
         "severity": "درجه",
-        "says": "چه می‌گوید",
+        "says": "اگر برقرار نباشد می‌گوید",
         "yes": "بله",
         "no": "نه",
         "error": "خطا",
         "warning": "هشدار",
         "info": "یادداشت",
-        "waivable": "خطا، با دلیل منتشرشده چشم‌پوشیدنی",
+        "waivable": "خطا؛ با دلیلی که منتشر می‌شود می‌توان از آن گذشت",
         "empty": "خالی یعنی",
         "list": "فهرست",
         "city": "شهر",
@@ -90,6 +92,8 @@ _TEXTS: Final[dict[Language, dict[str, str]]] = {
         "cadence": "Cadence",
         "age": "Greatest age (days)",
         "aligned": "Aligned with",
+        "refers": "Refers to",
+        "letters": "at least {number} characters",
         "digest": "SHA-256",
         "column": "Column",
         "title": "Title",
@@ -100,7 +104,7 @@ _TEXTS: Final[dict[Language, dict[str, str]]] = {
         "label": "Label",
         "rule": "Rule",
         "severity": "Severity",
-        "says": "What it says",
+        "says": "What it says when it does not hold",
         "yes": "yes",
         "no": "no",
         "error": "error",
@@ -143,6 +147,7 @@ _TYPES: dict[Language, dict[str, str]] = {
         "money": "ریال، عدد صحیح",
         "percent": "درصد",
         "code": "کد",
+        "uri": "نشانی وب",
     },
     "en": {
         "string": "text",
@@ -153,6 +158,7 @@ _TYPES: dict[Language, dict[str, str]] = {
         "money": "whole rial",
         "percent": "percent",
         "code": "code",
+        "uri": "web address",
     },
 }
 
@@ -197,6 +203,11 @@ def page(standard: Standard, language: Language) -> str:
     lines += [f"## {text['rules']}", "", *_rules(standard.rules, language)]
     lines += [f"[{text['common']}](index.md#common)", ""]
     return _directed(lines, language)
+
+
+def heading(name: str, language: Language) -> str:
+    """Return one of the words of the pages, such as the heading `rules`."""
+    return _TEXTS[language][name]
 
 
 def index(language: Language) -> str:
@@ -304,8 +315,23 @@ def _facts(standard: Standard, language: Language) -> Iterator[Sequence[str]]:
     if standard.max_age_days:
         yield text["age"], _number(standard.max_age_days, language)
     yield text["key"], ", ".join(f"`{name}`" for name in standard.primary_key)
+    references = _references(standard)
+    if references:
+        yield text["refers"], ", ".join(references)
     yield text["aligned"], standard.aligned_with
     yield text["digest"], f"`{standard.digest}`"
+
+
+def _references(standard: Standard) -> list[str]:
+    """Return what columns refer to, as the rules of references have it."""
+    found = []
+    for rule in standard.rules:
+        if rule.name == "reference-exists":
+            column, family = rule.params["column"], rule.params["family"]
+            found.append(
+                f"`{column}` → [{family}]({family}.md)`.{rule.params['column2']}`"
+            )
+    return found
 
 
 def _cadence(standard: Standard, language: Language) -> str:
@@ -316,6 +342,10 @@ def _column(field: Field, language: Language) -> Sequence[str]:
     text, shown = _TEXTS[language], field.type
     if field.kind in {"money", "code"}:
         shown = str(field.kind)
+    elif field.categories:
+        shown = "code"
+    elif field.format == "uri":
+        shown = "uri"
     elif field.unit == "percent":
         shown = "percent"
     needed = text["yes"] if field.required else ""
@@ -342,7 +372,8 @@ def _limits(field: Field, language: Language) -> str:
     elif low is not None:
         parts.append(f"≥ {_number(low, language)}")
     if "minLength" in field.constraints:
-        parts.append(f"≥ {_number(field.constraints['minLength'], language)}")
+        letters = _number(field.constraints["minLength"], language)
+        parts.append(text["letters"].format(number=letters))
     if "pattern" in field.constraints:
         parts.append(f"`{field.constraints['pattern']}`")
     return ", ".join(parts)

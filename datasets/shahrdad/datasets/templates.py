@@ -28,6 +28,7 @@ The CSV template has one header row, of Persian titles, in UTF-8 with a BOM.
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -355,10 +356,17 @@ def cell_of(field: Field, value: Any, unit: str | None) -> str | int | float | N
 
 
 def plain_message(message: str) -> str:
-    """Return a rule's sentence with an ellipsis where it would name a value."""
-    for name in ("row", "column", "value", "expected", "left", "right", "diff"):
-        message = message.replace(f"{{{name}}}", "…")
-    return message
+    """Return a rule's sentence without the values that it would name.
+
+    What is only in parentheses or Persian quotes goes; elsewhere an ellipsis stands.
+
+    >>> plain_message("Sum ({left}) is not {right}.")
+    'Sum is not ….'
+    >>> plain_message("کد «{value}» نیست.")
+    'کد نیست.'
+    """
+    bare = re.sub(r" ?(?:\(\{[a-z]+\}\)|«\{[a-z]+\}»)", "", message)
+    return re.sub(r"\{(?:row|column|value|expected|left|right|diff)\}", "…", bare)
 
 
 def must_be_filled(field: Field) -> bool:

@@ -13,7 +13,7 @@ verified prefix.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason
 from shahrdad.federation.forks import Prove
@@ -25,6 +25,7 @@ from shahrdad.federation.verify import tree
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import Growth
 from shahrdad.federation.verify.note import Opened
+from shahrdad.federation.withdrawals import DayWithdrawals, above
 
 if TYPE_CHECKING:
     from shahrdad.federation.ingest import Ingest
@@ -41,7 +42,8 @@ class Pulled:
     missing: list[Digest] = field(default_factory=list)
     dropped: list[Digest] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)  # never applied
-    # Each key that the stream touched, and whether it was live before.
+    # Each key that the stream touched, and whether it was live before; empty at first
+    # contact, when none was.
     live_before: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -80,6 +82,8 @@ class Incoming:
         self._opened: Opened | None = None
         self._withdrawn = 0
         self._live: int | None = None  # before the stream; counted when it matters
+        entries_day, _ = ingest.store.grown(log.origin, ingest.clock())
+        self._day = DayWithdrawals(ingest.store, log.origin, log.size - entries_day)
 
     def take(self, part: LogStart | LogChunk) -> None:
         """Verify one part, and store it.
@@ -156,7 +160,7 @@ class Incoming:
         ingest.on_entries(pulled.origin, chunk.growth.start, chunk.growth.end)
 
     def _brake(self, growth: Growth) -> None:
-        """Hold a log that withdraws much of what it published at once.
+        """Hold a log that withdraws much of what it published, at once or in a day.
 
         A stolen key, or a mistake, would empty a city's catalog on every mirror within
         one round; a person looks first.
@@ -165,27 +169,35 @@ class Incoming:
             ConflictError: MASS_WITHDRAWAL; the log is paused.
         """
         ingest, origin = self._ingest, self._log.origin
+        if not self._log.size:
+            return  # first contact: nothing that it withdraws was ever live here
+        percent = ingest.withdrawn_percent_max(origin)
+        withdrawn, live = self._day.take(growth.entries)
+        if above(withdrawn, live, percent):
+            self._hold(withdrawn, live)
         before = self.pulled.live_before
         stored = self._withdrawn
         for entry in growth.entries:
             if entry is None or entry.key is None:
                 continue
             if entry.key not in before:
-                held = self._log.size and ingest.store.live_entry(origin, entry.key)
-                before[entry.key] = bool(held)
+                held = ingest.store.live_entry(origin, entry.key)
+                before[entry.key] = held is not None
             self._withdrawn += entry.op == "delete" and before[entry.key]
         if self._withdrawn <= WITHDRAWALS_FREE:
             return
         if self._live is None:
-            self._live = len(ingest.store.live(origin)) + stored
-        if self._withdrawn * 100 > self._live * ingest.withdrawn_percent_max(origin):
-            ingest.store.set_status(origin, Status.PAUSED)
-            raise ConflictError(
-                Reason.MASS_WITHDRAWAL,
-                origin=origin,
-                withdrawn=self._withdrawn,
-                live=self._live,
-            )
+            self._live = ingest.store.live_count(origin) + stored
+        if above(self._withdrawn, self._live, percent):
+            self._hold(self._withdrawn, self._live)
+
+    def _hold(self, withdrawn: int, live: int) -> NoReturn:
+        """Pause the log until a person lets it go on."""
+        origin = self._log.origin
+        self._ingest.store.set_status(origin, Status.PAUSED)
+        raise ConflictError(
+            Reason.MASS_WITHDRAWAL, origin=origin, withdrawn=withdrawn, live=live
+        )
 
 
 @contextmanager

@@ -294,6 +294,10 @@ class Ingest:
             return None
         if head.origin not in self.keys.origins():
             return None
+        if log.confirmed != log.checkpoint and self._is_confirmed(
+            log.origin, log.checkpoint
+        ):
+            return None  # a kill came before it was recorded as confirmed
         try:
             text, lines = _split(head.checkpoint)
         except PeerError:
@@ -422,12 +426,15 @@ class Ingest:
         """
         entries_day, bytes_day = self.store.grown(log.origin, self.clock())
         first_contact = log.size == entries_day
+        quotas = self.keys.quotas
+        entries_max = quotas.entries_day or GROWTH_ENTRIES_DAY_MAX
+        bytes_max = quotas.body_bytes_day or GROWTH_BODY_BYTES_DAY_MAX
         total = (
             size > LOG_ENTRIES_MAX or log.body_bytes + body_bytes > LOG_BODY_BYTES_MAX
         )
         daily = not first_contact and (
-            size - (log.size - entries_day) > GROWTH_ENTRIES_DAY_MAX
-            or bytes_day + body_bytes > GROWTH_BODY_BYTES_DAY_MAX
+            size - (log.size - entries_day) > entries_max
+            or bytes_day + body_bytes > bytes_max
         )
         if total or daily:
             self.store.set_status(log.origin, Status.PAUSED)
@@ -448,14 +455,21 @@ class Ingest:
             opened = [Opened(text, tuple(lines)), *opened]
         witnesses = {witness_verifier(key).name for key in self.keys.witnesses()}
         note = checkpoints.assemble(opened, witnesses)
-        if note == log.checkpoint:
-            return
-        self.store.put_head(
-            log.origin, note, seconds=self.clock(), verified_at=self._now()
-        )
-        if 0 < self.keys.quorum <= self._cosigners(log.origin, note):
+        changed = note != log.checkpoint
+        if changed:
+            self.store.put_head(
+                log.origin, note, seconds=self.clock(), verified_at=self._now()
+            )
+        # Also of an unchanged head: a kill may have come between the two.
+        if note != log.confirmed and self._is_confirmed(log.origin, note):
             self.store.put_confirmed(log.origin, note)
-        self._on_head(log.origin)
+            changed = True
+        if changed:
+            self._on_head(log.origin)
+
+    def _is_confirmed(self, origin: str, note: bytes) -> bool:
+        """Tell whether a quorum cosigned a note."""
+        return 0 < self.keys.quorum <= self._cosigners(origin, note)
 
     def _cosigners(self, origin: str, note: bytes) -> int:
         """Count the cities whose witnesses cosigned, without the log's own city."""

@@ -17,6 +17,12 @@ from functools import lru_cache
 from typing import Protocol
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.federation.allowances import (
+    NO_QUOTAS,
+    USUAL_RETENTION,
+    Quotas,
+    Retention,
+)
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.evidence import OriginKeys, RetiredKey
@@ -78,6 +84,16 @@ class KeyRing(Protocol):
         """After how many hours without a cosignature a head is stale."""
         ...
 
+    @property
+    def quotas(self) -> Quotas:
+        """How much a log may grow in a day."""
+        ...
+
+    @property
+    def retention(self) -> Retention:
+        """How long the bodies of superseded versions stay."""
+        ...
+
     def origins(self) -> Sequence[str]:
         """Return the origins of the logs that are followed, in order."""
         ...
@@ -115,6 +131,8 @@ class ConfiguredKeys:
         quorum: How many of them confirm a head; 0 = none are needed.
         stale_hours: See `KeyRing.stale_hours`.
         cities: Origin → city.
+        quotas: See `KeyRing.quotas`.
+        retention: See `KeyRing.retention`.
 
     Raises:
         RequestError: MALFORMED: an origin or a key that is none, a key of the wrong
@@ -129,9 +147,13 @@ class ConfiguredKeys:
         quorum: int = 0,
         stale_hours: int = STALE_HOURS,
         cities: dict[str, str] | None = None,
+        quotas: Quotas = NO_QUOTAS,
+        retention: Retention = USUAL_RETENTION,
     ) -> None:
         self.quorum = quorum
         self.stale_hours = stale_hours
+        self.quotas = quotas
+        self.retention = retention
         self._keys: dict[str, list[tuple[LogKey, Verifier]]] = {}
         self._witnesses = tuple(witnesses)
         self._cities = dict(cities or {})

@@ -10,6 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.federation.verify.tree import Frontier
+
+# Digests come in random order: a large log touches a page of the index for each entry.
+# Pages are kept while they are written, and folded into the file once for many chunks.
+CACHE_KIB = 32_768
+WAL_PAGES = 8_192  # 32 MiB
 
 
 class LogConnection:
@@ -19,6 +26,7 @@ class LogConnection:
         self._connect = connect
         self._writer = threading.RLock()
         self._ids: dict[str, int] = {}
+        self._states: dict[str, tuple[Frontier, Digest]] = {}  # state digests
 
     @contextmanager
     def _write(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
@@ -32,12 +40,15 @@ class LogConnection:
             connection = self._connect()
             if not durable:
                 connection.execute("PRAGMA synchronous=NORMAL")
+                connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+                connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
                 except BaseException:
-                    connection.execute("ROLLBACK")
+                    if connection.in_transaction:  # SQLite ends it when a disk is full
+                        connection.execute("ROLLBACK")
                     raise
                 connection.execute("COMMIT")
             finally:

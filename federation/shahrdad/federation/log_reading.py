@@ -124,6 +124,19 @@ class LogReading(LogConnection):
         )
         return {key: LiveEntry(idx, Digest(sha256)) for key, idx, sha256 in rows}
 
+    def live_count(self, origin: str) -> int:
+        """Return how many keys are live."""
+        sql = "SELECT count(*) FROM live WHERE log=?"
+        return int(_one(self._connect(), sql, self._id(origin)))
+
+    def live_keys(self, origin: str, limit: int) -> list[str]:
+        """Return the first live keys, in byte order."""
+        rows = self._connect().execute(
+            "SELECT key FROM live WHERE log=? ORDER BY key LIMIT ?",
+            (self._id(origin), limit),
+        )
+        return [key for (key,) in rows]
+
     def live_entry(self, origin: str, key: str) -> LiveEntry | None:
         """Return the newest version of a key, or None when the key is not live."""
         row = (
@@ -145,8 +158,18 @@ class LogReading(LogConnection):
         return {idx: Digest(sha256) for idx, sha256 in rows}
 
     def state_digest(self, origin: str) -> Digest:
-        """Return the digest of the live keys; nodes that agree have equal ones."""
-        return state_digest(self.live(origin))
+        """Return the digest of the live keys; nodes that agree have equal ones.
+
+        It follows from the entries, so it is remembered until there are others.
+        """
+        frontier = self.frontier(origin)
+        known = self._states.get(origin)
+        if known is not None and known[0] == frontier:
+            return known[1]
+        digest = state_digest(self.live(origin))
+        if self.frontier(origin) == frontier:  # else somebody wrote meanwhile
+            self._states[origin] = (frontier, digest)
+        return digest
 
     def body(self, digest: Digest) -> bytes | None:
         """Return a body, or None when it is not held."""

@@ -351,6 +351,16 @@ class LogStore(LogReading, LogLedger):
         )
         return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
+    def begin_day(self, origin: str, seconds: int) -> None:
+        """Count what a log grows by, and withdraws, from now on: a person looked."""
+        log = self._id(origin)
+        with self._write(durable=False) as connection:
+            connection.execute("DELETE FROM growth WHERE log=?", (log,))
+            connection.execute(
+                "INSERT INTO growth SELECT id,?,size,body_bytes FROM log WHERE id=?",
+                (seconds // HOUR_SECONDS, log),
+            )
+
     def cut_tail(self, origin: str, size: int) -> list[bytes]:
         """Take entries back that no head ever covered, for our own log alone.
 

@@ -12,13 +12,27 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from shahrdad.datasets.errors import PeerError, Reason, RequestError
+from shahrdad.federation.allowances import (
+    FOR_EVER,
+    NO_QUOTAS,
+    SUPERSEDED_MONTHS,
+    USUAL_RETENTION,
+    Quotas,
+    Retention,
+)
 from shahrdad.federation.dialler import parse_address
 from shahrdad.federation.limits import (
     APPROVERS_MAX,
+    GROWTH_BODY_BYTES_DAY_MAX,
+    GROWTH_ENTRIES_DAY_MAX,
+    LOG_BODY_BYTES_MAX,
+    LOG_ENTRIES_MAX,
     MEMBER_ADDRESSES_MAX,
     MEMBER_KEYS_MAX,
     MEMBER_LOGS_MAX,
     NOTE_BYTES_MAX,
+    RETENTION_FAMILIES_MAX,
+    RETENTION_MONTHS_MAX,
     SIZE_MAX,
     WITNESSES_MAX,
 )
@@ -103,6 +117,8 @@ class Rules:
     witnesses: tuple[RuleWitness, ...] = ()
     quorum: int = 0
     stale_hours: int = STALE_HOURS
+    quotas: Quotas = NO_QUOTAS
+    retention: Retention = USUAL_RETENTION
 
     @property
     def verifiers(self) -> tuple[Verifier, ...]:
@@ -180,6 +196,8 @@ def read_rules(forum: str, fields: Mapping[str, Any]) -> Rules:
         witnesses,
         _integer(fields.get("quorum"), "quorum", cities),
         hours,
+        _read_quotas(_mapping(fields.get("quotas", {}), "quotas")),
+        _read_retention(_mapping(fields.get("retention", {}), "retention")),
     )
 
 
@@ -235,6 +253,39 @@ def _read_witness(fields: Mapping[str, Any]) -> RuleWitness:
         _seconds(fields.get("since"), "since"),
         None if until is None else _seconds(until, "until"),
     )
+
+
+def _read_quotas(fields: Mapping[str, Any]) -> Quotas:
+    """Read what a log may grow in a day; they only widen what every node allows."""
+    found: dict[str, int] = {}
+    for name, least, most in (
+        ("entries_day", GROWTH_ENTRIES_DAY_MAX, LOG_ENTRIES_MAX),
+        ("body_bytes_day", GROWTH_BODY_BYTES_DAY_MAX, LOG_BODY_BYTES_MAX),
+    ):
+        if fields.get(name) is not None:
+            found[name] = _integer(fields[name], f"quotas.{name}", most)
+            if found[name] < least:
+                _refuse(f"quotas.{name}", f"{found[name]}, expected at least {least}")
+    return Quotas(**found)
+
+
+def _read_retention(fields: Mapping[str, Any]) -> Retention:
+    """Read how long superseded bodies stay; it is only lengthened."""
+    months = _integer(
+        fields.get("superseded_months", SUPERSEDED_MONTHS),
+        "retention.superseded_months",
+        RETENTION_MONTHS_MAX,
+    )
+    if months < SUPERSEDED_MONTHS:
+        _refuse(
+            "retention.superseded_months",
+            f"{months}, expected at least {SUPERSEDED_MONTHS}",
+        )
+    named = _list(
+        fields.get("for_ever", []), "retention.for_ever", RETENTION_FAMILIES_MAX
+    )
+    families = {_text(item, "retention.for_ever") for item in named}
+    return Retention(months, FOR_EVER | families)
 
 
 def _read_address(fields: Mapping[str, Any]) -> GrpcAddress:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from shahrdad.datasets.errors import PeerError
+from shahrdad.federation.allowances import Quotas, Retention
 from shahrdad.federation.keyring import ConfiguredKeys, LogKey, WitnessKey
 from shahrdad.federation.log_store import BodyState, LogStore, Status
 from shahrdad.federation.member_records import Standing
@@ -68,6 +69,16 @@ class MemberKeys:
     def stale_hours(self) -> int:
         """After how many hours without a cosignature a head is stale."""
         return self._keys.stale_hours
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much a log may grow in a day."""
+        return self._keys.quotas
+
+    @property
+    def retention(self) -> Retention:
+        """How long the bodies of superseded versions stay."""
+        return self._keys.retention
 
     def refresh(self) -> list[Judged]:
         """Apply what the member log has beyond what was applied.
@@ -190,5 +201,7 @@ class MemberKeys:
             quorum=rules.quorum,
             stale_hours=rules.stale_hours,
             cities=cities,
+            quotas=rules.quotas,
+            retention=rules.retention,
         )
         return made, frozen

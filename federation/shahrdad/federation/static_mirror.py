@@ -66,6 +66,11 @@ class StaticMirror:
         """Return a log's checkpoint as it is on the mirror; nothing is verified."""
         return self._store.read_named(MirrorPath.checkpoint(origin), NOTE_BYTES_MAX)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the size of each log that the mirror lists; a hint."""
+        held = self._store.read_named(MirrorPath.heads(), HEADS_FILE_BYTES_MAX) or b""
+        return dict(parse_heads(held))
+
     def write_bodies(self, bodies: Mapping[Digest, bytes]) -> None:
         """Write records."""
         for digest, content in bodies.items():
@@ -164,8 +169,7 @@ class StaticMirror:
 
     def _write_heads(self, origin: str, size: int) -> None:
         """Put a log's size into the list of the mirror's logs."""
-        held = self._store.read_named(MirrorPath.heads(), HEADS_FILE_BYTES_MAX) or b""
-        sizes = dict(parse_heads(held))
+        sizes = self.sizes()
         sizes[origin] = size
         text = "".join(f"{name} {count}\n" for name, count in sorted(sizes.items()))
         self._store.write_named(MirrorPath.heads(), text.encode("utf-8"))

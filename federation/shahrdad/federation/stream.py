@@ -13,6 +13,7 @@ message) either leaves a true prefix of the log that its head signs, or is refus
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.federation.limits import CHUNK_ENTRIES_MAX, ENTRY_BYTES_MAX
@@ -140,18 +141,25 @@ class LogStream:
 
 def _matched(bodies: Sequence[Body], growth: Growth) -> dict[Digest, bytes]:
     """Check each body against an entry of the same chunk that names it."""
-    named = {(entry.sha256, entry.bytes) for entry in growth.entries if entry}
+    if not bodies:
+        return {}
+    named = {
+        (entry.sha256.raw, entry.bytes): entry.sha256
+        for entry in growth.entries
+        if entry is not None and entry.sha256 is not None
+    }
     found: dict[Digest, bytes] = {}
     for body in bodies:
         if body.absence is not BodyAbsence.PRESENT:
             raise _malformed("body", "absent bodies are left out of a chunk")
-        digest = Digest.of(body.content)
-        if digest.raw != body.sha256:
+        raw = sha256(body.content).digest()
+        if raw != body.sha256:
             raise PeerError(
-                Reason.DIGEST_MISMATCH, expected=body.sha256.hex(), actual=digest.hex
+                Reason.DIGEST_MISMATCH, expected=body.sha256.hex(), actual=raw.hex()
             )
-        if (digest, len(body.content)) not in named:
-            raise _malformed("body", f"no entry of the chunk names {digest}")
+        digest = named.get((raw, len(body.content)))
+        if digest is None:
+            raise _malformed("body", f"no entry of the chunk names {raw.hex()}")
         found[digest] = body.content
     return found
 

@@ -31,6 +31,7 @@ from shahrdad.federation.log_store import LogState, PeerState, Problem, Status
 from shahrdad.federation.reader import Head, HeadsPage, LogReader
 from shahrdad.federation.standing import is_stale
 from shahrdad.federation.sync_report import (
+    KEYS_LISTED_MAX,
     LogReport,
     PeerReport,
     Refusal,
@@ -495,6 +496,10 @@ class Syncer:
 
     def _fill_keys(self, report: LogReport, live_before: dict[str, bool]) -> None:
         """Replay the new entries over the keys that were live before."""
+        if not report.size_before:  # a million keys need not be in memory at once
+            report.new = self._store.live_keys(report.origin, KEYS_LISTED_MAX)
+            report.new_keys = self._store.live_count(report.origin)
+            return
         touched: set[str] = set()
         before = {key for key, live in live_before.items() if live}
         live = set(before)
@@ -510,15 +515,22 @@ class Syncer:
                     continue
                 touched.add(entry.key)
                 (live.add if entry.op == "put" else live.discard)(entry.key)
-        report.new = sorted(touched & live - before)
-        report.changed = sorted(touched & live & before)
-        report.withdrawn = sorted(touched & before - live)
+        new, changed = touched & live - before, touched & live & before
+        withdrawn = touched & before - live
+        report.new, report.new_keys = _listed(new), len(new)
+        report.changed, report.changed_keys = _listed(changed), len(changed)
+        report.withdrawn, report.withdrawn_keys = _listed(withdrawn), len(withdrawn)
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self.ingest.clock(), UTC)
 
     def _now(self) -> str:
         return _text(self._moment())
+
+
+def _listed(keys: set[str]) -> list[str]:
+    """Return the keys that a report lists."""
+    return sorted(keys)[:KEYS_LISTED_MAX]
 
 
 def _text(moment: datetime) -> str:

@@ -13,10 +13,12 @@ from typing import Any
 
 from shahrdad.datasets.errors import Language
 
+KEYS_LISTED_MAX = 1_000  # of one log, new, changed and withdrawn each
+
 
 @dataclass(slots=True)
 class LogReport:
-    """What changed in one log; the keys are in byte order."""
+    """What changed in one log: how many keys, and the first of them in byte order."""
 
     origin: str
     city: str = ""
@@ -26,6 +28,9 @@ class LogReport:
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    new_keys: int = 0
+    changed_keys: int = 0
+    withdrawn_keys: int = 0
     redacted: int = 0
     not_applied: int = 0  # entries that this version must not apply
     missing_bodies: int = 0
@@ -148,13 +153,13 @@ def _log_lines(log: LogReport, language: Language) -> list[str]:
     """Return the lines about one log; none when nothing is to be said."""
     say = SENTENCES[language]
     facts = []
-    for name, keys in (
-        ("new", log.new),
-        ("changed", log.changed),
-        ("withdrawn", log.withdrawn),
+    for name, count in (
+        ("new", log.new_keys),
+        ("changed", log.changed_keys),
+        ("withdrawn", log.withdrawn_keys),
     ):
-        if keys:
-            facts.append(say[name].format(count=len(keys)))
+        if count:
+            facts.append(say[name].format(count=count))
     if log.redacted:
         facts.append(say["redacted"].format(count=log.redacted))
     if log.not_applied:

@@ -82,25 +82,10 @@ class Node:
     @cached_property
     def store(self) -> "ObjectStore":
         """The object store."""
-        from shahrdad.node.store.opening import StoreSettings, open_store
+        from shahrdad.node.configured_store import settings_of
+        from shahrdad.node.store.opening import open_store
 
-        section = self.config.store
-        return open_store(
-            StoreSettings(
-                kind=section.kind,
-                path=self.config.objects,
-                endpoint=section.endpoint
-                if "://" in section.endpoint or not section.endpoint
-                else f"http{'s' if section.secure else ''}://{section.endpoint}",
-                bucket=section.bucket,
-                private_bucket=section.private_bucket,
-                prefix=section.prefix,
-                region=section.region,
-                access_key=section.access_key,
-                secret_key=section.secret_key,
-                serve=section.serve,
-            )
-        )
+        return open_store(settings_of(self.config))
 
     @cached_property
     def logs(self) -> "LogStore":
@@ -156,17 +141,24 @@ class Node:
         """
         from shahrdad.federation.guard import SigningGuard
         from shahrdad.federation.keyfile import load_signer
+        from shahrdad.federation.keyring import log_verifier
         from shahrdad.federation.log_writer import LogWriter
         from shahrdad.federation.static_mirror import StaticMirror
+        from shahrdad.node import rotation
 
-        path = self.config.data / KEY_NAME
+        data, origin = self.config.data, self.config.federation.origin
+        path = data / KEY_NAME
         if not path.exists():
             raise RequestError(Reason.KEY_NOT_FOUND, path=str(path))
+        rotation.settle(data, origin)
+        coming = rotation.coming(data, origin)
         return LogWriter(
             self.logs,
-            SigningGuard(self.config.data / GUARD_NAME),
-            load_signer(path, self.config.federation.origin),
+            SigningGuard(data / GUARD_NAME),
+            load_signer(path, origin),
             StaticMirror(self.store),
+            besides=[] if coming is None else [coming],
+            former=[log_verifier(key) for key in rotation.former(data, origin)],
         )
 
     def city_of(self, origin: str) -> str | None:

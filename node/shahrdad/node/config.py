@@ -47,6 +47,10 @@ class HttpSection:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    requests_per_minute: int = 1200  # of one caller, in plain requests; 0 = uncounted
+    requests_burst: int = 300
+    trusted_proxies: tuple[str, ...] = ()  # networks whose forwarding is believed
+    security_contact: str = ""  # of security.txt: mailto:… or https://…; empty = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ class StoreSection:
     secret_key: str = ""
     secret_key_file: str = ""
     secure: bool = True
+    ca_file: str = ""  # s3: PEM; empty = the system's certificates
     serve: Literal["node", "public", "presigned"] = "node"
+    public_url: str = ""  # of the bucket, for serve = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,26 @@ class LogsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliverySection:
+    """A running system whose data is fetched regularly: one of three sources."""
+
+    name: str = ""
+    family: str = ""
+    account: str = ""  # in whose name: a service account with the role editor
+    slug: str = ""
+    fiscal_year: int = 0
+    profile: str = ""  # a saved mapping profile
+    unit: str = ""
+    calendar: str = ""
+    interval_minutes: int = 60  # 0 = only by the command
+    folder: str = ""  # its newest file
+    url: str = ""  # https; private networks as in federation.allow_private
+    database: str = ""  # SQLAlchemy's address
+    database_file: str = ""  # a file with that address, which holds a password
+    query: str = ""  # one SELECT
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration; `folder` is where its relative paths count from."""
 
@@ -171,6 +197,7 @@ class Config:
     mirror: MirrorSection = field(default_factory=MirrorSection)
     search: SearchSection = field(default_factory=SearchSection)
     logs: LogsSection = field(default_factory=LogsSection)
+    deliveries: tuple[DeliverySection, ...] = ()
     folder: Path = field(default_factory=Path)
 
     @property

@@ -26,8 +26,12 @@ def render(config: Config) -> str:
     """
     lines = [HEAD]
     for item in fields(config):
-        if item.name != "folder":
-            lines += _section(item.name, getattr(config, item.name))
+        value = getattr(config, item.name)
+        if isinstance(value, tuple):
+            for member in value:
+                lines += [f"[[{item.name}]]", *_values(member), ""]
+        elif item.name != "folder":
+            lines += _section(item.name, value)
     return "\n".join(lines)
 
 

@@ -23,7 +23,15 @@ MMAP_BYTES = 256 * 1024**2
 def migrations() -> tuple[str, ...]:
     """Return every portion's SQL in the order it was released; only append here."""
     from shahrdad.federation import log_store
-    from shahrdad.node import catalog_schema, drafts_schema, submissions
+    from shahrdad.node import (
+        catalog_schema,
+        deliveries,
+        drafts_schema,
+        intakes,
+        jobs,
+        resumable,
+        submissions,
+    )
     from shahrdad.node.accounts import schema as accounts_schema
     from shahrdad.node.bridge import schema
     from shahrdad.node.executor import task_store
@@ -39,6 +47,10 @@ def migrations() -> tuple[str, ...]:
         *accounts_schema.MIGRATIONS,
         *drafts_schema.MIGRATIONS,
         *task_store.MIGRATIONS,
+        *jobs.MIGRATIONS,
+        *intakes.MIGRATIONS,
+        *resumable.MIGRATIONS,
+        *deliveries.MIGRATIONS,
     )
 
 

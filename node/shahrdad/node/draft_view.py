@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from shahrdad.node.accounts import people
+from shahrdad.node.accounts.roles import Action, Actor, Role
 from shahrdad.node.drafts import Draft
 
 if TYPE_CHECKING:
@@ -40,3 +41,19 @@ def document(node: "Node", draft: Draft) -> dict[str, Any]:
         "version": draft.version,
         "index": draft.index,
     }
+
+
+def may_see(actor: Actor, draft: Draft) -> bool:
+    """Tell whether somebody may look at a draft.
+
+    Editors see what they had a hand in, publishers what they may approve, auditors
+    everything, administrators the redactions.
+    """
+    slug = draft.now.slug
+    if not actor.reaches(Action.DRAFT_READ, slug):
+        return False
+    if actor.account in {draft.author, draft.submitter, *draft.writers}:
+        return True
+    if draft.now.kind == "redact" and actor.holds(frozenset({Role.ADMIN}), slug):
+        return True
+    return actor.holds(frozenset({Role.PUBLISHER, Role.AUDITOR}), slug)

@@ -66,6 +66,7 @@ def draft_file(
     by: Actor,
     *,
     replaced: Draft | None = None,
+    number: str | None = None,
     writers: Sequence[int] = (),
     on_progress: OnProgress | None = None,
 ) -> Drafted:
@@ -76,6 +77,7 @@ def draft_file(
         handed: The file, and what is said of it.
         by: Who hands it in.
         replaced: The draft that this is the next revision of.
+        number: What a new draft is called; None takes a new number.
         writers: Others who wrote a byte of it: whoever uploaded the file.
         on_progress: Told of the progress.
 
@@ -87,7 +89,7 @@ def draft_file(
     tell = on_progress or _quiet
     check_handed(handed)
     by.check(drafts.BY_KIND["publish"], handed.slug)
-    number = replaced.id if replaced else ulid()
+    number = replaced.id if replaced else number or ulid()
     ref = f"{node.config.node.city}/{handed.slug}"
     original = keep_original(node, handed, ref, tell)
     node.projection.follow()
@@ -128,7 +130,7 @@ def _revision(
     connection = node.database.connect()
     refer(connection, Area.PRIVATE, original.digest, "draft", number)
     if not report.valid:
-        kept = store_report(node, ref, report, Area.PRIVATE)
+        kept = store_report(node, ref, report, Area.PRIVATE, "original")
         return replace(revision, report=kept.digest)
     provenance = {
         "approval": "four-eyes",
@@ -200,11 +202,17 @@ def first_rows(
         raise RequestError(
             Reason.DRAFT_NOT_VALID, draft=draft.id, verdict=draft.now.verdict
         )
-    reader = TableReader(node.store, parts, Area.PRIVATE)
+    reader = TableReader(node.store, parts, area_of(node, parts[0].digest))
     batches = reader.batches(parts=parts[:1], batch_rows=rows_max)
     batch = next(batches).slice(0, rows_max)
     rows = [[_cell(value) for value in row.values()] for row in batch.to_pylist()]
     return rows, list(batch.schema.names)
+
+
+def area_of(node: "Node", digest: Digest) -> Area:
+    """Return where an object of a draft lies: a restored version's are public."""
+    private = node.store.stat(Area.PRIVATE, digest) is not None
+    return Area.PRIVATE if private else Area.OBJECT
 
 
 def _cell(value: Any) -> Any:

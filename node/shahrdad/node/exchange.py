@@ -38,6 +38,7 @@ class Exchange:
         self._heads: set[str] = set()
         self._bodies: set[str] = set()
         self._judged = False  # whether member entries were applied, or refused
+        self._compared = False  # whether the mirror was compared with the logs
         percent = node.config.federation.withdrawn_percent_max
         self.ingest = Ingest(
             node.logs,
@@ -75,6 +76,9 @@ class Exchange:
         if changed:
             self.syncer.list_again()
         mirror = StaticMirror(self.node.store)
+        if not self._compared:
+            heads |= self._behind(mirror)
+            self._compared = True
         for origin in sorted(heads | bodies):
             # The list of heads is read and written by whoever publishes, too.
             with self.node.database.exclusive("publish"):
@@ -87,6 +91,15 @@ class Exchange:
                         self._heads |= heads
                         self._bodies |= bodies
                     raise
+
+    def _behind(self, mirror: StaticMirror) -> set[str]:
+        """Return the logs whose head a kill kept from the mirror."""
+        sizes = mirror.sizes()
+        return {
+            log.origin
+            for log in self.node.logs.logs()
+            if not log.own and log.head_size > sizes.get(log.origin, 0)
+        }
 
     def _write_live_bodies(self, mirror: StaticMirror, origin: str) -> None:
         """Write bodies that came later than their entries."""

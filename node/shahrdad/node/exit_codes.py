@@ -54,6 +54,8 @@ BY_REASON: dict[Reason, ExitCode] = {
     Reason.DRAFT_UNKNOWN: ExitCode.NOT_FOUND,
     Reason.FORBIDDEN: ExitCode.NOT_ALLOWED,
     Reason.FOUR_EYES: ExitCode.NOT_ALLOWED,
+    Reason.MONTH_DIFFERS: ExitCode.VERIFICATION_FAILED,
+    Reason.MONTH_NOT_CLOSED: ExitCode.NOT_FOUND,
     Reason.LOGIN_REFUSED: ExitCode.NOT_ALLOWED,
     Reason.LOGIN_THROTTLED: ExitCode.NOT_ALLOWED,
     Reason.PASSWORD_NEEDED: ExitCode.NOT_ALLOWED,

@@ -65,6 +65,13 @@ class Profiles:
         known = ", ".join(f"{saved.family}/{saved.name}" for saved in self)
         raise RequestError(Reason.PROFILE_UNKNOWN, name=name, profiles=known or "-")
 
+    def find(self, family: str, name: str) -> SavedProfile | None:
+        """Return the profile of a family by its name, or None."""
+        named = (
+            saved for saved in self if (saved.family, saved.name) == (family, name)
+        )
+        return next(named, None)
+
     def match(
         self,
         file: Path,
@@ -131,10 +138,34 @@ def with_constants(
     return {**profile, "columns": [*columns, *added]}
 
 
+def with_former_values(
+    profile: Mapping[str, Any], former: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keep the codes of texts that were answered for the same columns before."""
+    known = {
+        (rule["to"], rule.get("from")): rule["values"]
+        for rule in former.get("columns") or ()
+        if rule.get("values")
+    }
+    columns = []
+    for rule in profile.get("columns") or ():
+        before = known.get((rule["to"], rule.get("from")))
+        said = {**(before or {}), **rule.get("values", {})}
+        columns.append({**rule, "values": said} if said else rule)
+    return {**profile, "columns": columns}
+
+
 def name_for(family: str, labels: tuple[str, ...], sheet: str | None) -> str:
     """Return a name for the profile of a layout, the same for the same layout."""
     text = json.dumps([family, sheet, [label.strip() for label in labels]])
     return f"{family.replace('_', '-')}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
-__all__ = ["FOLDER", "Profiles", "SavedProfile", "name_for", "with_constants"]
+__all__ = [
+    "FOLDER",
+    "Profiles",
+    "SavedProfile",
+    "name_for",
+    "with_constants",
+    "with_former_values",
+]

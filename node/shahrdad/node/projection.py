@@ -13,6 +13,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from shahrdad.datasets.alphabet import sort_key
@@ -22,6 +23,7 @@ from shahrdad.federation.verify.entry import Entry, parse
 from shahrdad.node import catalog_schema, record, search_index
 from shahrdad.node.database import Database
 from shahrdad.node.limits import RECORD_BYTES_MAX, TITLE_LETTERS_MAX
+from shahrdad.node.store.collection import note_rebuilt
 
 BATCH_ENTRIES = 500
 KEY_PREFIX = "ds/"
@@ -114,6 +116,8 @@ class Projection:
             for statement in catalog_schema.CLEAR.split(";"):
                 if statement.strip():
                     connection.execute(statement)
+            # Until all is applied again, objects look unnamed that are not.
+            note_rebuilt(connection, datetime.now(UTC))
         return self.follow()
 
     def epoch(self) -> str:

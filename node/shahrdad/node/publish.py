@@ -2,7 +2,8 @@
 
     1 original   put into the private area before anything reads it
     2 judged     by the standard; a file with errors ends here, its report kept
-    3 table      typed batches → Parquet parts, named by their content
+    3 table      typed batches → Parquet parts, named by their content; the report and
+                 the mapping profile beside them
     4 record     Data Package descriptor; nothing changed → nothing is published
     5 entry      the log's own seven steps (federation.log_writer): the commit point
     6 catalog    follows the log
@@ -25,22 +26,26 @@ from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import record, submissions
 from shahrdad.node.config import SLUG
+from shahrdad.node.family_table import compact_schema, resource_name, table_info
 from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.record import Attachment, Description, Table, TablePart
 from shahrdad.node.references import References
 from shahrdad.node.spool import Spool
-from shahrdad.node.store.collection import refer
 from shahrdad.node.store.contract import Area, copy, put_bytes, put_file
+from shahrdad.node.store.naming import Naming
 
 if TYPE_CHECKING:
     from shahrdad.federation.verify.entry import DeleteReason
     from shahrdad.node.city import Newest, Node
     from shahrdad.node.table.parquet import Part, WrittenTable
-    from shahrdad.node.table.schema import TableInfo
     from shahrdad.validators.report import Report
 
 Stage = Literal["original", "validate", "table", "publish"]
 OnProgress = Callable[[Stage, int, int | None], None]
+
+
+# Of the mapping profile in a record; the profile itself is an object (standards 4.7).
+PROFILE_FACTS = ("profile", "version", "money_unit", "calendar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ def publish(
             with node.database.exclusive("publish"):
                 outcome = _commit(node, handed, original, spool, report, tell)
         else:
-            kept = store_report(node, ref, report, Area.PRIVATE)
+            kept = store_report(node, ref, report, Area.PRIVATE, "original")
             outcome = Outcome(
                 "refused", ref, report.to_dict(), kept.digest, original.digest
             )
@@ -167,8 +172,8 @@ def keep_original(
     """Store the file as it came, in the private area."""
     size = handed.file.stat().st_size
     tell("original", 0, size)
-    digest = put_file(node.store, Area.PRIVATE, handed.file)
-    refer(node.database.connect(), Area.PRIVATE, digest, "original", ref)
+    named = Naming(node.store, node.database.connect, "original", ref)
+    digest = put_file(named, Area.PRIVATE, handed.file)
     tell("original", size, size)
     suffix = handed.file.suffix.removeprefix(".").lower() or "bin"
     return Attachment(
@@ -327,10 +332,11 @@ def prepare_written(
     """
     ref = f"{node.config.node.city}/{handed.slug}"
     change = _change(node, before, written, area)
+    profile = store_profile(node, handed, area)
     body = _record(
         node,
         handed,
-        [stored, original],
+        [stored, profile, original],
         written,
         facts,
         before,
@@ -352,13 +358,38 @@ def prepare_written(
     return Prepared(ref, content, version, unchanged, rows, stored, change, before)
 
 
-def store_report(node: "Node", ref: str, report: "Report", area: Area) -> Attachment:
-    """Store a report: of a valid file where everybody may read it, else privately."""
+def store_report(
+    node: "Node", ref: str, report: "Report", area: Area, kind: str = "job"
+) -> Attachment:
+    """Store a report: of a valid file where everybody may read it, else privately.
+
+    The report of a refused file is named like the file itself, since no record will.
+    """
     content = report_bytes(report)
-    refer(node.database.connect(), area, Digest.of(content), "job", ref)
-    digest = put_bytes(node.store, area, content)
+    named = Naming(node.store, node.database.connect, kind, ref)
+    digest = put_bytes(named, area, content)
     return Attachment(
         "report", "report", digest, len(content), "json", "application/json"
+    )
+
+
+def store_profile(node: "Node", handed: Handed, area: Area) -> Attachment:
+    """Store the mapping profile that read the file, so that anybody can repeat it.
+
+    The object is the canonical JSON of the profile with what the options declared; its
+    digest is the profile's `sha256` in the report and in the record.
+    """
+    from shahrdad.validators.api import load_profile
+    from shahrdad.validators.options import Options
+    from shahrdad.validators.plan import canonical_json
+
+    options = Options(**dict(handed.options))
+    content = canonical_json(load_profile(handed.profile, options) or {})
+    ref = f"{node.config.node.city}/{handed.slug}"
+    named = Naming(node.store, node.database.connect, "job", ref)
+    digest = put_bytes(named, area, content)
+    return Attachment(
+        "profile", "profile", digest, len(content), "json", "application/json"
     )
 
 
@@ -385,59 +416,19 @@ def _write_table(
         parts = published_parts(before.body)
         m = record.cut_size(before.body)
         previous = Previous(parts, m) if parts else None
+    named = Naming(node.store, node.database.connect, "job", ref)
     written = write_table(
         spool.batches(),
         spool.schema,
         table_info(handed.family, ref, spool.schema.names),
-        node.store,
+        named,
         area,
         previous,
     )
     for part in written.parts:
         if node.store.stat(area, part.digest) is None:  # used again, and public
-            copy(node.store, part.digest, Area.OBJECT, area)
+            copy(named, part.digest, Area.OBJECT, area)
     return written
-
-
-def table_info(family: str, ref: str, names: Sequence[str]) -> "TableInfo":
-    """Return what the files of a standard's table say of it."""
-    from shahrdad.node.table.schema import TableInfo
-
-    standard = standards.load(family)
-    columns = {
-        item.name: {
-            name: text
-            for name, text in (
-                ("title_fa", item.title_fa),
-                ("title_en", item.title_en),
-                ("unit", item.unit or ""),
-                ("codelist", item.code_list or ""),
-            )
-            if text
-        }
-        for item in standard.fields
-    }
-    identifiers = [
-        item.name
-        for item in standard.fields
-        if item.kind == "code" and item.name in names and not item.categories
-    ]
-    return TableInfo(
-        family=family,
-        family_version=standard.version,
-        ref=ref,
-        resource=resource_name(family),
-        primary_key=standard.primary_key,
-        columns={name: facts for name, facts in columns.items() if name in names},
-        identifiers=tuple(
-            name for name in identifiers if name.endswith(("_id", "_no"))
-        ),
-    )
-
-
-def resource_name(family: str) -> str:
-    """Return the name of a family's table in its datasets."""
-    return family.replace("_", "-")
 
 
 def published_parts(body: Mapping[str, Any]) -> tuple["Part", ...]:
@@ -509,6 +500,11 @@ def _record(
     profile = ours.get("profile") or {}
     if profile.get("money_unit"):
         provenance["sourceUnit"] = profile["money_unit"]
+    read_by = next(item.digest for item in attachments if item.role == "profile")
+    provenance["profile"] = {
+        **{name: profile[name] for name in PROFILE_FACTS if profile.get(name)},
+        "sha256": read_by.hex,
+    }
     for name in ("declared", "waived"):
         if handed.context.get(name):
             provenance[name] = dict(handed.context[name])
@@ -531,38 +527,6 @@ def _record(
         version=before.version.n + 1 if before else 1,
         time=time,
     )
-
-
-def compact_schema(
-    standard: standards.Standard, names: Sequence[str]
-) -> dict[str, Any]:
-    """Return a Table Schema of the published columns, small enough for a record.
-
-    Code lists and rules are in the standard, which the record pins by its digest.
-    """
-    known = {item.name: item for item in standard.fields}
-    fields: list[dict[str, Any]] = []
-    for name in names:
-        item = known.get(name)
-        if item is None:  # a column of the city's own, carried and not judged
-            fields.append({"name": name, "type": "string"})
-            continue
-        about: dict[str, Any] = {
-            "name": name,
-            "type": item.type,
-            "title": item.title_fa,
-            "title_en": item.title_en,
-        }
-        if item.required:
-            about["constraints"] = {"required": True}
-        if item.unit or item.code_list:
-            about["shahrdad"] = {
-                key: value
-                for key, value in (("unit", item.unit), ("codeList", item.code_list))
-                if value
-            }
-        fields.append(about)
-    return {"fields": fields, "primaryKey": list(standard.primary_key)}
 
 
 def withdraw(

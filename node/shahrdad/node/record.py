@@ -34,7 +34,9 @@ LICENSES = {
     ),
 }
 VOLATILE = ("created", "version")  # a new version of the same content differs in these
-VOLATILE_OURS = ("change", "writer", "quality", "audit_head")
+VOLATILE_OURS = (
+    *("change", "writer", "quality", "profile", "audit_head", "restored_from"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Another object of the version: the report, the original file."""
+    """Another object of the version: report, mapping profile, original file."""
 
     name: str
     role: str
@@ -141,7 +143,7 @@ def _part(table: str, number: int, part: TablePart) -> dict[str, Any]:
 
 
 def attachment_resource(attachment: Attachment) -> dict[str, Any]:
-    """Return the resource of a report or an original."""
+    """Return the resource of a report, a mapping profile or an original."""
     return {
         "name": attachment.name,
         "format": attachment.format,
@@ -181,7 +183,7 @@ def build(
         standard: `{"id", "version", "sha256"}` of the standard it was judged by.
         description: What a person says of it.
         tables: The tables.
-        attachments: Report and original.
+        attachments: Report, mapping profile and original.
         provenance: Facts for `shahrdad`: profile, source unit, waivers, writer, change…
         version: Position among the puts of the key, from 1.
         time: RFC 3339, UTC, whole seconds.
@@ -234,8 +236,8 @@ def build(
 def content(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return what makes a version worth publishing: all but times, numbers and writers.
 
-    The original file and the report are left out too: a workbook saved again without a
-    change gives the same table and is no new version.
+    The original file, the profile that read it and the report are left out too: a
+    workbook saved again without a change gives the same table and is no new version.
     """
     ours = {
         name: value

@@ -3,6 +3,7 @@
     http     uvicorn, on a socket that is bound before anything starts
     grpc     the federation service, in the same event loop
     follow   a thread: the catalog follows the logs, whoever wrote them
+    house    a thread: approvals that a kill left, and what is kept too long
     rounds   a thread: one round with all peers, then at the configured interval
 
 SIGTERM or SIGINT: no new calls, running ones get a moment, the write-ahead log is
@@ -27,6 +28,7 @@ from shahrdad.federation.push import FEATURE_WITNESS
 from shahrdad.federation.reader import NodeFacts
 from shahrdad.federation.server import FederationServer, ServerSettings
 from shahrdad.federation.store_reader import StoreReader
+from shahrdad.node import housekeeping
 from shahrdad.node.city import Node
 from shahrdad.node.exchange import Exchange
 from shahrdad.node.http.app import create_app
@@ -82,9 +84,10 @@ async def serve(
     stopping = asyncio.Event()
     _stop_on_signals(stopping)
     listener = bind(node.config.http.host, node.config.http.port)
+    app = create_app(cast("NodeView", node))
     http = _Server(
         uvicorn.Config(
-            create_app(cast("NodeView", node)),
+            app,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -98,6 +101,7 @@ async def serve(
     threads = [
         threading.Thread(target=_follow, args=(node, ended), name="follow"),
         threading.Thread(target=_rounds, args=(node, ended), name="rounds"),
+        threading.Thread(target=housekeeping.run, args=(node, ended), name="house"),
     ]
     try:
         grpc_port = await _start(federation, node)
@@ -120,6 +124,8 @@ async def serve(
         if serving is not None:
             await serving
         await federation.stop(grace_seconds=GRACE_SECONDS)
+        if app.state.jobs is not None:
+            await asyncio.to_thread(app.state.jobs.stop, GRACE_SECONDS)
         for thread in threads:
             if thread.ident is not None:
                 await asyncio.to_thread(thread.join)

@@ -21,6 +21,7 @@ from shahrdad.federation.members import MemberKeys
 from shahrdad.federation.membership import Trust
 from shahrdad.federation.verify.note import Kind, Verifier
 from shahrdad.federation.verify.policy import Policy
+from shahrdad.node.rotation import public_keys
 
 if TYPE_CHECKING:
     from shahrdad.federation.witness import Witness
@@ -56,6 +57,12 @@ def node_keys(node: "Node") -> KeyRing:
     own = node.vkey
     if own is not None and all(key.vkey != own for key in logs):
         logs.append(LogKey(federation.origin, own))
+    held = {key.vkey for key in logs}
+    logs += [
+        key
+        for key in public_keys(node.config.data, federation.origin)
+        if key.vkey not in held
+    ]
     if node.witness_vkey is not None:
         witnesses.append(WitnessKey(node.config.node.city, node.witness_vkey))
     cities = {log.origin: log.city for log in federation.logs}

@@ -14,8 +14,8 @@ from shahrdad.node.accounts.moments import stamp
 from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.drafting import original_file
 from shahrdad.node.http.identity import ulid
-from shahrdad.node.store.collection import refer
 from shahrdad.node.store.contract import Area, put_file
+from shahrdad.node.store.naming import Naming
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
@@ -43,12 +43,19 @@ class Upload:
         }
 
 
-def keep(node: "Node", by: Actor, file: Path, name: str, at: datetime) -> Upload:
-    """Store a file in the private area."""
-    number, size = ulid(), file.stat().st_size
-    digest = put_file(node.store, Area.PRIVATE, file)
+def keep(
+    node: "Node",
+    by: Actor,
+    file: Path,
+    name: str,
+    at: datetime,
+    number: str | None = None,
+) -> Upload:
+    """Store a file in the private area, under a new number or a given one."""
+    number, size = number or ulid(), file.stat().st_size
+    named = Naming(node.store, node.database.connect, "draft", number)
+    digest = put_file(named, Area.PRIVATE, file)
     with node.database.transaction() as connection:
-        refer(connection, Area.PRIVATE, digest, "draft", number)
         connection.execute(
             "INSERT INTO upload VALUES (?, ?, ?, ?, ?, ?)",
             (number, by.account, name, digest.raw, size, stamp(at)),

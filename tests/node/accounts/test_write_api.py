@@ -103,6 +103,7 @@ def test_every_address_by_every_role(office: Office, one: Any, role: Role) -> No
     token = token_of(office.node, person, scope)
     path = one.path.format(
         draft="01J00000000000000000000000",
+        upload="01J00000000000000000000000",
         name="nobody",
         token="nothing0",
         city="kerman",
@@ -122,7 +123,8 @@ def test_every_address_refuses_strangers_and_foreign_sites(
     office: Office, one: Any
 ) -> None:
     """Without a right nothing happens, and no cookie works from another site."""
-    path = one.path.format(draft="x", name="x", token="x", city="kerman", slug="x")
+    blanks = ("draft", "upload", "name", "token", "slug")
+    path = one.path.format(city="kerman", **dict.fromkeys(blanks, "x"))
     if one.right is not None:
         for token in ("", "nonsense", "shahrdad_" + "0" * 49):
             answer = office.ask(one.method, path, token)
@@ -130,7 +132,7 @@ def test_every_address_refuses_strangers_and_foreign_sites(
                 answer.status_code,
                 answer.headers["www-authenticate"],
             )
-    if one.method == "GET":
+    if one.method in {"GET", "HEAD"}:
         return
     sign_in(office, "edna")
     for headers in (FOREIGN, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}, {}):

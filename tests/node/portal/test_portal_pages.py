@@ -11,42 +11,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from http_world import World, make_world
-from portal_world import parquet
+from portal_world import PATHS, parquet
 from shahrdad.node.analysis import budget
 from shahrdad.node.analysis.releases import Releases
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.portal import amounts
-from shahrdad.node.http.portal.lists import LISTS
 from shahrdad.node.http.static_files import folder
 
-PATHS = (
-    "/budget",
-    "/budget/kerman/1404",
-    "/budget/kerman/1404?side=source",
-    "/budget/kerman/1404?side=use&by=class",
-    "/budget/kerman/1404?side=use&by=line&in=mission&part=transport&sort=actual",
-    "/budget/shiraz/1404?by=unit",
-    "/systems",
-    "/systems?offered=yes&api=yes",
-    "/systems?vendor=nobody",
-    "/systems/areas/revenue",
-    "/projects",
-    "/projects?late=yes&city=kerman&sort=title&q=بوستان",
-    "/projects/kerman/P-1400-041",
-    "/compare",
-    "/compare?measure=realised&city=kerman&city=mashhad",
-    "/d/kerman/projects/diff",
-    "/d/kerman/projects/diff?from=0&to=1&kind=added",
-    "/d/kerman/projects/rows?sort=-physical_progress&card=physical_progress",
-    "/d/kerman/projects/v/1/rows?status__exact=implementation&card=status",
-    "/resolutions",
-    "/resolutions?status=open&q=داده",
-    "/verify",
-    "/verify?sha256=nonsense",
-    "/report/1404-08",
-    "/cities/kerman",
-    *(f"/{one.name}" for one in LISTS),
-)
 VOID = {"area", "br", "hr", "img", "input", "link", "meta"}
 
 
@@ -92,7 +63,9 @@ def test_page(client: TestClient, language: str, path: str) -> None:
     assert len(set(ids)) == len(ids)
     assert "style" not in names
     assert [] == [name for name in names if name.startswith("on")]
-    assert reader.tags.count("script") == (1 if path.startswith("/verify") else 0)
+    scripts = {"/verify": 1, "/projects/map": 2}
+    expected = scripts.get(path.partition("?")[0], 0)
+    assert expected == reader.tags.count("script")
     assert len(answer.content) < 100_000
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from shahrdad.datasets.errors import DataError, RequestError, ShahrdadError
 from shahrdad.datasets.standards import Standard
@@ -22,6 +22,11 @@ from shahrdad.validators.plan import Plan, canonical_sha256
 from shahrdad.validators.progress import CancelToken, OnProgress, Progress, Ticker
 from shahrdad.validators.report import Report
 from shahrdad.validators.sink import ParquetSink, Sink, Sinks
+
+if TYPE_CHECKING:
+    from shahrdad.validators.changes import ChangesFile
+    from shahrdad.validators.quarantine import QuarantineFile
+    from shahrdad.validators.source import Source as FileSource
 
 Source = str | Path | bytes | IO[bytes]
 Schema = str | Path | Mapping[str, Any]
@@ -51,6 +56,8 @@ def validate(
     context: Context | Mapping[str, Any] | None = None,
     sink: Sink | None = None,
     parquet: str | Path | None = None,
+    changes: str | Path | None = None,
+    quarantine: str | Path | None = None,
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
     options: Options | None = None,
@@ -66,6 +73,11 @@ def validate(
         context: What rules ask for beside the table.
         sink: Gets the typed rows; committed when the table is valid, else aborted.
         parquet: A Parquet file to write when the table is valid.
+        changes: A Parquet file of every change that normalisation made, to be written
+            whether the table is valid or not.
+        quarantine: A Parquet file for the rows with errors; the others reach the sink
+            as if the table were valid, when they are a valid table. A standard must
+            allow it.
         on_progress: Told at most ten times a second how far it is.
         cancel: Stops the validation within one batch when set.
         options: Everything else.
@@ -77,7 +89,12 @@ def validate(
         Cancelled: `cancel` was set; nothing was committed.
         ValueError: An argument does not make sense, such as an unknown family.
     """
+    from shahrdad.validators.changes import ChangesFile
+    from shahrdad.validators.quarantine import QuarantineFile
+
     options = options or Options()
+    if quarantine is not None:
+        _require_quarantine(schema, options)
     if options.mode == "compat":
         from shahrdad.validators.compat import validate_source
 
@@ -93,6 +110,8 @@ def validate(
             context,
             sink,
             parquet,
+            changes,
+            quarantine,
             on_progress,
             cancel,
             options,
@@ -101,9 +120,11 @@ def validate(
     started = time.perf_counter()
     sinks = Sinks(sink, None if parquet is None else ParquetSink(parquet))
     ticker = Ticker(on_progress, cancel)
+    changed = None if changes is None else ChangesFile(changes)
+    aside = None if quarantine is None else QuarantineFile(quarantine)
     try:
         report = _validate_strict(
-            _rereadable(source),
+            source,
             resolve(schema),
             load_profile(profile, options),
             {name: _ref(ref) for name, ref in (refs or {}).items()},
@@ -111,27 +132,52 @@ def validate(
             sinks,
             ticker,
             options,
+            changed,
+            aside,
         )
     except BaseException:
         sinks.abort()
+        if aside is not None:
+            aside.abort()
+        if changed is not None:
+            changed.abort()
         raise
-    if report.valid or options.quarantine:
-        sinks.commit()
-    else:
-        sinks.abort()
+    if changed is not None:
+        changed.commit()
+    end(report, sinks, aside)
     report.seconds = time.perf_counter() - started
     done = Progress("done", report.size, report.size, report.rows, report.error_count)
     ticker.tick(done, always=True)
     return report
 
 
+def _require_quarantine(schema: Schema, options: Options) -> None:
+    """Refuse to set rows aside where that is not allowed."""
+    from shahrdad.validators.quarantine import is_allowed
+
+    if options.mode == "compat":
+        raise ValueError("quarantine is for the mode strict")
+    standard = resolve(schema).standard
+    if not is_allowed(standard):
+        raise ValueError(f"{standard} does not allow a quarantine")
+
+
+def end(report: Report, sinks: Sinks, aside: "QuarantineFile | None") -> None:
+    """Keep what was written, or forget it; the quarantine comes after the rows."""
+    try:
+        if report.accepted:
+            sinks.commit()
+            if aside is not None:
+                aside.commit()
+        else:
+            sinks.abort()
+    finally:
+        if aside is not None:
+            aside.abort()
+
+
 def _ref(ref: Ref | str | Path) -> Ref:
     return ref if isinstance(ref, Ref) else Ref(ref)
-
-
-def _rereadable(source: Source) -> str | Path | bytes:
-    """Return a source that can be opened more than once."""
-    return source if isinstance(source, str | Path | bytes) else source.read()
 
 
 def resolve(schema: Schema) -> Resolved:
@@ -232,7 +278,7 @@ def _profile_facts(profile: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _validate_strict(
-    source: str | Path | bytes,
+    given: Source,
     resolved: Resolved,
     profile: dict[str, Any] | None,
     refs: Mapping[str, Ref],
@@ -240,9 +286,12 @@ def _validate_strict(
     sinks: Sinks,
     ticker: Ticker,
     options: Options,
+    changes: "ChangesFile | None",
+    aside: "QuarantineFile | None",
 ) -> Report:
     """Open, judge, report; see `validate`."""
     from shahrdad.validators.opening import Opening, schema_faults
+    from shahrdad.validators.source import Source as FileSource
 
     plan = resolved.plan
     report = Report(
@@ -260,20 +309,28 @@ def _validate_strict(
         report.findings.add(Issue(fault.code, "error", values=values))
     if faults:
         return report
-    opening = Opening(source, resolved, profile, options)
-    report.marked = lambda found, path, language: _write_marked(
-        found, source, path, language
-    )
     try:
+        # A stream is not read into memory: it is rewound, or spooled to disk.
+        source = FileSource.of(given, hashed=bool(options.hashes))
+        opening = Opening(source, resolved, profile, options, changes)
+        report.marked = lambda found, path, language: _write_marked(
+            found, source, path, language
+        )
         table, normalise = opening.open()
     except (DataError, RequestError) as error:
         report.findings.add(_opening_issue(error))
         return report
+    if aside is not None:
+        from shahrdad.validators.quarantine import judge_apart
+
+        return judge_apart(
+            opening, report, table, normalise, refs, context, sinks, ticker, aside
+        )
     return opening.judge(report, table, normalise, refs, context, sinks, ticker)
 
 
 def _write_marked(
-    report: Report, source: str | Path | bytes, path: Path, language: Language
+    report: Report, source: "FileSource", path: Path, language: Language
 ) -> None:
     from shahrdad.validators.marked import write_marked
 
@@ -298,6 +355,7 @@ __all__ = [
     "Resolved",
     "Schema",
     "Source",
+    "end",
     "load_profile",
     "resolve",
     "validate",

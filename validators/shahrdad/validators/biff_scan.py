@@ -1,9 +1,10 @@
-"""The error cells of an XLS, which the reader of sheets would give as empty ones.
+"""What the reader of sheets would lose of an XLS: error cells and what is hidden.
 
 An XLS is a compound file whose stream `Workbook` is a row of records: number, length,
-content. Only the records that can hold an error are looked at.
+content. Only those of error cells, rows and columns are looked at.
 
-Sources: [MS-CFB] 2 (compound file), [MS-XLS] 2.4 (records), 2.5.10 (BErr).
+Sources: [MS-CFB] 2 (compound file), [MS-XLS] 2.4 (records; 2.4.221 Row, 2.4.53
+ColInfo), 2.5.10 (BErr).
 """
 
 import struct
@@ -11,9 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from shahrdad.datasets.errors import DataError, Reason
+from shahrdad.validators.sheet_scan import SheetFacts
 from shahrdad.validators.source import Source
-
-Place = tuple[int, int]
 
 ERRORS: Final = {
     0x00: "#NULL!",
@@ -24,17 +24,18 @@ ERRORS: Final = {
     0x24: "#NUM!",
     0x2A: "#N/A",
 }
+_ROW, _COLUMNS, _HIDDEN_ROW, _HIDDEN_COLUMN = 0x0208, 0x007D, 0x20, 0x01
 _BOUND_SHEET, _BOOL_ERROR, _FORMULA, _END = 0x0085, 0x0205, 0x0006, 0x000A
 _FREE = 0xFFFFFFFA  # sector numbers from here on mean something else
 _STREAM_NAMES = ("Workbook", "Book")
 _MINI_SECTOR = 64
 
 
-def error_cells(source: Source) -> dict[int, dict[Place, str]]:
-    """Return the error cells of each sheet.
+def scan(source: Source) -> dict[int, SheetFacts]:
+    """Return error cells, hidden rows and hidden columns of each sheet.
 
     Returns:
-        By number of the sheet from 0: row and column from 1 → the error's name.
+        By number of the sheet from 0.
 
     Raises:
         DataError: SOURCE_UNREADABLE; the file is damaged.
@@ -44,7 +45,7 @@ def error_cells(source: Source) -> dict[int, dict[Place, str]]:
     try:
         workbook = _Compound(content).stream(_STREAM_NAMES)
         return {
-            number: dict(_errors_at(workbook, start))
+            number: _facts_at(workbook, start)
             for number, start in enumerate(_sheet_starts(workbook))
         }
     except (struct.error, IndexError, ValueError) as error:
@@ -146,27 +147,42 @@ def _sheet_starts(workbook: bytes) -> Iterator[int]:
         at += 4 + length
 
 
-def _errors_at(workbook: bytes, at: int) -> Iterator[tuple[Place, str]]:
-    """Yield the error cells of one sheet; a chart inside begins and ends of its own."""
-    depth = 0
+def _facts_at(workbook: bytes, at: int) -> SheetFacts:
+    """Search the records of one sheet; a chart inside begins and ends of its own."""
+    facts, depth = SheetFacts(), 0
     while at + 4 <= len(workbook):
         record, length = struct.unpack_from("<HH", workbook, at)
         body = at + 4
-        if record == _BOOL_ERROR and length >= 8:
-            row, column, _, code, is_error = struct.unpack_from(
-                "<HHHBB", workbook, body
-            )
-            if is_error:
-                yield (row + 1, column + 1), ERRORS.get(code, "#ERROR!")
-        elif record == _FORMULA and length >= 14:
-            row, column = struct.unpack_from("<HH", workbook, body)
-            result = workbook[body + 6 : body + 14]
-            if result[6:] == b"\xff\xff" and result[0] == 2:
-                yield (row + 1, column + 1), ERRORS.get(result[2], "#ERROR!")
+        if record in (_BOOL_ERROR, _FORMULA):
+            _note_error(workbook, record, body, length, facts)
+        elif record == _ROW and length >= 16 and depth == 1:
+            row, flags = struct.unpack_from("<H10xH", workbook, body)
+            if flags & _HIDDEN_ROW:
+                facts.hidden_rows.append((row + 1, row + 1))
+        elif record == _COLUMNS and length >= 10 and depth == 1:
+            first, last, flags = struct.unpack_from("<HH4xH", workbook, body)
+            if flags & _HIDDEN_COLUMN:
+                facts.hidden_columns.append((first + 1, last + 1))
         elif record & 0xFF == 0x09 and record in (0x0009, 0x0209, 0x0409, 0x0809):
             depth += 1
         elif record == _END:
             depth -= 1
             if depth == 0:
-                return
+                break
         at = body + length
+    return facts
+
+
+def _note_error(
+    workbook: bytes, record: int, body: int, length: int, facts: SheetFacts
+) -> None:
+    """Remember a cell, or the result of a formula, that is an error."""
+    if record == _BOOL_ERROR and length >= 8:
+        row, column, _, code, is_error = struct.unpack_from("<HHHBB", workbook, body)
+        if is_error:
+            facts.errors[row + 1, column + 1] = ERRORS.get(code, "#ERROR!")
+    elif record == _FORMULA and length >= 14:
+        row, column = struct.unpack_from("<HH", workbook, body)
+        result = workbook[body + 6 : body + 14]
+        if result[6:] == b"\xff\xff" and result[0] == 2:
+            facts.errors[row + 1, column + 1] = ERRORS.get(result[2], "#ERROR!")

@@ -133,13 +133,6 @@ class Findings:
         place = self.names.index(name) if name in self.names else NOWHERE
         return row in self._masked.get(place, ())
 
-    def bad(self, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Return which of some rows have an error."""
-        known = rows < len(self._bad_rows)
-        found = np.zeros(len(rows), bool)
-        found[known] = self._bad_rows[rows[known]]
-        return found
-
     def add_cells(
         self,
         code: str,

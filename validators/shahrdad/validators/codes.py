@@ -74,17 +74,21 @@ _VALUES = (
 _WARNINGS = {
     "source-stray-cells",
     "source-hidden",
+    "source-hidden-sheet",
+    "source-filled-down",
+    "source-template",
     "source-remark",
     "label-extra",
     "label-proposed",
     "row-blank-trailing",
     "row-skipped",
+    "row-total",
     "number-as-code",
     "date-jalali-stored-as-gregorian",
     "date-weekday-mismatch",
     "date-excel-epoch",
 }
-_NOTES = {"engine-fallback", "normalised"}
+_NOTES = {"engine-fallback", "normalised", "source-merged-header", "source-coloured"}
 
 
 def _entries() -> dict[str, str]:
@@ -97,6 +101,11 @@ def _entries() -> dict[str, str]:
         "source-inflates": "compression-error",
         "source-stray-cells": "source-error",
         "source-hidden": "source-error",
+        "source-hidden-sheet": "source-error",
+        "source-merged-header": "source-error",
+        "source-filled-down": "source-error",
+        "source-coloured": "source-error",
+        "source-template": "source-error",
         "source-remark": "source-error",
     }
     types |= {
@@ -113,6 +122,7 @@ def _entries() -> dict[str, str]:
         "row-blank": "blank-row",
         "row-blank-trailing": "blank-row",
         "row-skipped": "row-error",
+        "row-total": "row-error",
         "row-too-long": "row-error",
         "cell-missing": "missing-cell",
         "cell-extra": "extra-cell",

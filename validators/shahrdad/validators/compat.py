@@ -27,6 +27,7 @@ from frictionless import (
     Report,
     Resource,
     Schema,
+    errors,
     helpers,
     system,
 )
@@ -38,12 +39,13 @@ from shahrdad.validators import report as ours
 from shahrdad.validators.api import resolve
 from shahrdad.validators.bulk import Findings, Issue
 from shahrdad.validators.codes import REGISTRY
-from shahrdad.validators.compat_reading import FallbackError, Reading, cells_at
-from shahrdad.validators.compat_scan import ExactNeededError, Pass, Scan
+from shahrdad.validators.compat_reading import FallbackError, Reading, cells_of_rows
+from shahrdad.validators.compat_scan import Collect, ExactNeededError, Pass, Scan
 from shahrdad.validators.explain import Explainer
 from shahrdad.validators.options import ERRORS_COMPAT_MAX, Options
 from shahrdad.validators.oracle import Integrity, Replayer
-from shahrdad.validators.tokenize import RowTooLongError
+from shahrdad.validators.plan import Plan
+from shahrdad.validators.tokenize import BLOCK_BYTES, RowTooLongError
 
 _RESTARTS = 2  # with Arrow, then with csv.reader
 
@@ -145,31 +147,25 @@ def validate_source(source: Any, schema: Any, options: Options) -> CompatReport:
         options: `limit_errors`, `encoding` and `delimiter` are used.
     """
     plan = resolve(schema).plan
-    resource = _resource_of(source, plan.descriptor, options)
     limit = ERRORS_COMPAT_MAX if options.limit_errors is None else options.limit_errors
-    report, route = validate(resource, limit_errors=limit)
+    try:
+        resource = resource_of(source, plan.descriptor, options)
+        report, route = validate(resource, limit_errors=limit)
+    except FrictionlessException as exception:
+        report = Report.from_validation(errors=exception.to_errors())
+        route = Route("oracle", "oracle-raises")
+    return report_of(report, route, plan, limit)
+
+
+def report_of(report: Report, route: Route, plan: Plan, limit: int) -> CompatReport:
+    """Return frictionless' report as one of ours."""
     descriptor = report.to_descriptor()
     task = (
         descriptor["tasks"][0] if descriptor["tasks"] else {"errors": [], "stats": {}}
     )
     findings = Findings([f.name for f in plan.fields])
     for error in [*descriptor.get("errors", ()), *task["errors"]]:
-        number = error.get("fieldNumber")
-        note = str(error.get("note", ""))
-        values: dict[str, Any] = {"value": note}
-        if code_of(error) in ("key-primary", "key-unique"):
-            values["expected"] = note.rpartition(" ")[2]
-        findings.add(
-            Issue(
-                code_of(error),
-                "error",
-                error.get("rowNumber"),
-                error.get("fieldName") or None,
-                number,
-                value=error.get("cell"),
-                values=values,
-            )
-        )
+        findings.add(issue_of(error))
     return CompatReport(
         findings,
         Explainer(plan),
@@ -187,10 +183,31 @@ def validate_source(source: Any, schema: Any, options: Options) -> CompatReport:
     )
 
 
-def _resource_of(
+def issue_of(error: Mapping[str, Any]) -> Issue:
+    """Return an error descriptor of frictionless as a finding of ours."""
+    note = str(error.get("note", ""))
+    values: dict[str, Any] = {"value": note}
+    if code_of(error) in ("key-primary", "key-unique"):
+        values["expected"] = note.rpartition(" ")[2]
+    return Issue(
+        code_of(error),
+        "error",
+        error.get("rowNumber"),
+        error.get("fieldName") or None,
+        error.get("fieldNumber"),
+        value=error.get("cell"),
+        values=values,
+    )
+
+
+def resource_of(
     source: Any, descriptor: Mapping[str, Any], options: Options
-) -> TableResource:
-    """Return the source as a frictionless resource."""
+) -> Resource:
+    """Return the source as a frictionless resource.
+
+    Raises:
+        FrictionlessException: The schema is not one.
+    """
     dialect = Dialect_()
     if options.delimiter is not None:
         dialect.add_control(CsvControl(delimiter=options.delimiter))
@@ -200,60 +217,79 @@ def _resource_of(
     }
     if options.encoding is not None:
         known["encoding"] = options.encoding
+    # `path` and `data` by name: given by place, a JSON file might be taken for the
+    # descriptor of another table, and a zip archive for a package.
     if isinstance(source, str | Path):
         path = Path(source)
-        resource = Resource(path.name, basepath=str(path.parent), **known)
-    else:
-        data = source if isinstance(source, bytes) else source.read()
-        resource = Resource(data, format="csv", **known)
-    if not isinstance(resource, TableResource):
-        raise ValueError(f"{resource.path} is not a table")
-    return resource
+        return Resource(path=path.name, basepath=str(path.parent), **known)
+    data = source if isinstance(source, bytes) else source.read()
+    return Resource(data=data, scheme="buffer", format="csv", **known)
 
 
 def validate(
-    resource: TableResource,
+    resource: Resource,
     checklist: Checklist | None = None,
     *,
     limit_errors: int | None = ERRORS_COMPAT_MAX,
     limit_rows: int | None = None,
     on_row: Callable[[Any], None] | None = None,
+    block_bytes: int = BLOCK_BYTES,
 ) -> tuple[Report, Route]:
     """Validate as `resource.validate()` does, and tell the route.
 
     Args:
-        resource: A table; it is closed afterwards.
+        resource: A table; it is closed afterwards. Others make the oracle run.
         checklist: Checks beside the built-in ones make the oracle run.
         limit_errors: Errors to stop at; 0 or None for all.
         limit_rows: Makes the oracle run.
         on_row: Makes the oracle run.
+        block_bytes: Bytes parsed at a time; no report depends on it.
 
     Returns:
         The report, equal to that of frictionless but for `seconds` and, in runs that
-        the limit stopped, `bytes` and hashes; and the route.
+        the limit stopped, `bytes` and hashes; and the route. Where frictionless
+        crashes, the report has one `resource-error` that says so.
     """
     try:
-        _eligible(resource, checklist, limit_rows, on_row)
-        run = _Run(resource, checklist or Checklist(), limit_errors or 0)
+        table = eligible(resource, checklist, limit_rows, on_row)
+        run = Run(table, checklist or Checklist(), limit_errors or 0, block_bytes)
         return run.report(), Route("kernels")
     except FallbackError as fallback:
         resource.close()
-        report = resource.validate(
-            checklist,
-            limit_errors=limit_errors or 0,
-            limit_rows=limit_rows,
-            on_row=on_row,  # type: ignore[arg-type]
-        )
+        options = {"limit_rows": limit_rows, "on_row": on_row}
+        report = by_the_oracle(resource, checklist, limit_errors or 0, options)
         return report, Route("oracle", fallback.reason)
 
 
-def _eligible(
+def by_the_oracle(
+    resource: Resource,
+    checklist: Checklist | None,
+    limit_errors: int,
+    options: dict[str, Any],
+) -> Report:
+    """Let frictionless validate; what makes it crash is an error of the report."""
+    try:
+        return resource.validate(checklist, limit_errors=limit_errors, **options)
+    except FrictionlessException:
+        raise  # the caller's mistake, told as frictionless tells it
+    except Exception as error:
+        if options["on_row"] is not None:
+            raise  # it may be the caller's own
+        resource.close()
+        note = f"frictionless cannot judge this table: {type(error).__name__}: {error}"
+        report: Report = Report.from_validation_task(
+            resource, time=0.0, errors=[errors.ResourceError(note=note)]
+        )
+        return report
+
+
+def eligible(
     resource: Any,
     checklist: Checklist | None,
     limit_rows: int | None,
     on_row: Callable[[Any], None] | None,
-) -> None:
-    """Raise for what the kernels do not do."""
+) -> TableResource:
+    """Return the table; raise `FallbackError` for what the kernels do not do."""
     if limit_rows:
         raise FallbackError("limit-rows")
     if on_row is not None:
@@ -277,17 +313,23 @@ def _eligible(
         raise FallbackError(f"compression:{resource.compression}")
     if system.onerror != "ignore" or not resource.closed:
         raise FallbackError("on-row")
+    return resource
 
 
-class _Run:
+class Run:
     """One run by the kernels; raises `FallbackError` where they cannot go on."""
 
     def __init__(
-        self, resource: TableResource, checklist: Checklist, limit: int
+        self,
+        resource: TableResource,
+        checklist: Checklist,
+        limit: int,
+        block_bytes: int,
     ) -> None:
         self.resource = resource
         self.checklist = checklist
         self.limit = limit
+        self.block_bytes = block_bytes
         self.timer: Any = helpers.Timer()  # type: ignore[no-untyped-call]
         self.seed = secrets.randbits(63)
         self._exact = False
@@ -299,7 +341,7 @@ class _Run:
         try:
             resource.to_descriptor(validate=True)
         except FrictionlessException as exception:
-            return self._report(exception.to_errors())
+            return self.reported(exception.to_errors())
         warnings = self._hash_warnings()
         own = self._without_self_references()
         try:
@@ -308,12 +350,14 @@ class _Run:
             resource.close()
             if own:
                 raise FallbackError("oracle-raises") from exception
-            return self._report(exception.to_errors())
+            return self.reported(exception.to_errors())
+        except Exception as error:  # such as a pattern that does not compile
+            raise FallbackError("oracle-raises") from error
         finally:
             if own:
                 resource.schema.foreign_keys = own
         with resource:
-            return self._judge(checks, warnings)
+            return self.judge(checks, warnings)
 
     def _hash_warnings(self) -> list[str]:
         if self.resource.hash:
@@ -333,13 +377,14 @@ class _Run:
         ]
         return list(keys)
 
-    def _judge(self, checks: list[Any], warnings: list[str]) -> Report:
+    def judge(self, checks: list[Any], warnings: list[str]) -> Report:
+        """Judge the rows of the opened table."""
         resource, limit = self.resource, self.limit
         found: list[Any] = []
         for check in checks:
             found += [e for e in check.validate_start() if self.checklist.match(e)]
         labels = resource.labels
-        replayer, outcome = self._passes(len(found))
+        replayer, outcome = self.passes(len(found))
         partial = False
         if limit and len(found) >= limit and outcome.rows:
             partial = True
@@ -347,15 +392,15 @@ class _Run:
         elif outcome.rows or outcome.candidates:
             partial = self._replay(checks, found, replayer, outcome)
         if not partial:
-            self._complete_stats(outcome.rows)
+            self.complete_stats(outcome.rows)
             for check in checks:
                 found += [e for e in check.validate_end() if self.checklist.match(e)]
         else:
             found = found[:limit]
             warnings.append(f"reached error limit: {limit}")
-        return self._report(found, labels, warnings)
+        return self.reported(found, labels, warnings)
 
-    def _report(
+    def reported(
         self, errors: list[Any], labels: Any = (), warnings: Any = ()
     ) -> Report:
         """Return the oracle's report of the task."""
@@ -368,15 +413,28 @@ class _Run:
         )
         return report
 
-    def _passes(self, errors_before: int) -> tuple[Replayer, Pass]:
+    def collector(self, replayer: Replayer) -> Collect | None:
+        """Return what is told of each batch, beside the scan's own notes."""
+        return None
+
+    def passes(self, errors_before: int) -> tuple[Replayer, Pass]:
         """Run the pass, once more with `csv.reader` where blank lines matter."""
         for _ in range(_RESTARTS):
-            reading = Reading(self.resource, exact=self._exact)
+            reading = Reading(
+                self.resource, exact=self._exact, block_bytes=self.block_bytes
+            )
             try:
                 replayer = Replayer(self.resource, Integrity({}, {}))
                 simple = not (self.checklist.pick_errors or self.checklist.skip_errors)
                 stop_at = self.limit if simple else 0
-                scan = Scan(self.resource, reading, replayer, self.seed, stop_at)
+                scan = Scan(
+                    self.resource,
+                    reading,
+                    replayer,
+                    self.seed,
+                    stop_at,
+                    self.collector(replayer),
+                )
                 outcome = scan.run(errors_before)
             except ExactNeededError:
                 self._exact = True
@@ -402,7 +460,7 @@ class _Run:
         """Write the errors of the candidates; return whether the limit stopped it."""
         keyed = {n for rows in outcome.integrity.unique.values() for n in rows}
         numbers = sorted({*outcome.candidates, *keyed, *outcome.integrity.primary})
-        for number, cells in self._cells_of(numbers, outcome):
+        for number, cells in self.cells_of(numbers, outcome):
             try:
                 row = replayer.row(number, cells)
                 for check in checks:
@@ -418,7 +476,7 @@ class _Run:
             raise FallbackError("oracle-raises")
         return False
 
-    def _cells_of(
+    def cells_of(
         self, numbers: list[int], outcome: Pass
     ) -> Iterator[tuple[int, list[Any]]]:
         """Yield the cells of some rows; those that were not kept are read again."""
@@ -433,13 +491,13 @@ class _Run:
                     wanted, first + batch.rows
                 )
             ]
-            ragged = {row.index: row.cells for row in batch.ragged}
-            for number in inside.tolist():
-                yield number, cells_at(batch, ragged, number - first)
+            yield from zip(
+                inside.tolist(), cells_of_rows(batch, inside - first), strict=True
+            )
             if len(inside) and inside[-1] == wanted[-1]:
                 return
 
-    def _complete_stats(self, rows: int) -> None:
+    def complete_stats(self, rows: int) -> None:
         """Set the statistics of a run that read everything."""
         stats = self.resource.stats
         stats.rows = rows

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from frictionless.formats.csv import CsvControl
 from frictionless.resources import TableResource
 
 from shahrdad.validators.kernels.cells import Mask
-from shahrdad.validators.tokenize import Dialect, TokenBatch, tokenize
+from shahrdad.validators.tokenize import BLOCK_BYTES, Dialect, TokenBatch, tokenize
 
 UTF8 = frozenset({"utf-8", "utf8", "utf-8-sig", "utf_8"})
 
@@ -34,11 +36,31 @@ def cells_at(
     return [column[index].as_py() for column in batch.columns]
 
 
-class Reading:
-    """The bytes and the dialect of an opened resource, and its content rows."""
+def cells_of_rows(
+    batch: TokenBatch, indices: npt.NDArray[np.int64]
+) -> Iterator[list[Any]]:
+    """Yield the cells of some rows of a batch, as `cells_at` gives them."""
+    places = pa.array(indices)
+    ragged = {row.index: row.cells for row in batch.ragged}
+    columns = [column.take(places).to_pylist() for column in batch.columns]
+    for index, cells in zip(indices.tolist(), zip(*columns, strict=True), strict=True):
+        yield list(ragged.get(index, cells))
 
-    def __init__(self, resource: TableResource, *, exact: bool) -> None:
+
+class Reading:
+    """The bytes and the dialect of an opened resource, and its content rows.
+
+    Args:
+        resource: Opened once, so that its dialect is known.
+        exact: Whether `csv.reader` has to cut the text.
+        block_bytes: Bytes that Arrow parses at a time.
+    """
+
+    def __init__(
+        self, resource: TableResource, *, exact: bool, block_bytes: int = BLOCK_BYTES
+    ) -> None:
         self.resource = resource
+        self._block_bytes = block_bytes
         control = CsvControl.from_dialect(resource.dialect).to_python()
         self.dialect = Dialect(
             control.delimiter,
@@ -119,7 +141,12 @@ class Reading:
     def batches(self) -> Iterator[TokenBatch]:
         """Yield the content records."""
         return tokenize(
-            self.opened, self.dialect, self.width, skip=self.skip, exact=self.exact
+            self.opened,
+            self.dialect,
+            self.width,
+            skip=self.skip,
+            block_bytes=self._block_bytes,
+            exact=self.exact,
         )
 
     def content(self, batch: TokenBatch) -> Mask | None:
@@ -214,4 +241,4 @@ class Transcoder(io.RawIOBase):
         super().close()
 
 
-__all__ = ["FallbackError", "Reading", "cells_at"]
+__all__ = ["FallbackError", "Reading", "cells_at", "cells_of_rows"]

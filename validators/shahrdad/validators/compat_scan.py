@@ -3,7 +3,7 @@
 It finds rows that surely have an error, by number; the oracle writes their errors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 from frictionless.resources import TableResource
 
-from shahrdad.validators.compat_reading import FallbackError, Reading, cells_at
+from shahrdad.validators.compat_reading import FallbackError, Reading, cells_of_rows
 from shahrdad.validators.foreign import ForeignKey
 from shahrdad.validators.kernels.cells import Mask, as_mask, lengths, mask_array
 from shahrdad.validators.keys import KeySet, combine
 from shahrdad.validators.oracle import (
     ForeignGroup,
     Integrity,
+    Judgement,
     OracleColumn,
     Replayer,
     foreign_groups,
@@ -50,8 +51,21 @@ class Pass:
     stopped: bool = False
 
 
+Collect = Callable[[TokenBatch, Mapping[str, Judgement], Mask | None, Mask], None]
+
+
 class Scan:
-    """The pass over all rows: candidates, keys, references."""
+    """The pass over all rows: candidates, keys, references.
+
+    Args:
+        resource: Opened.
+        reading: Its bytes and its dialect.
+        replayer: Knows its fields and keys.
+        seed: Seed of the hashes.
+        stop_at: Errors after which it may stop; 0 for never.
+        collect: Told of each batch: what is known of its columns, which rows are
+            content (None for all), and which have more to them than wrong cells.
+    """
 
     def __init__(
         self,
@@ -60,7 +74,9 @@ class Scan:
         replayer: Replayer,
         seed: int,
         stop_at: int,
+        collect: Collect | None = None,
     ) -> None:
+        self._collect = collect
         self._resource = resource
         self._seed = seed
         self._stop_at = stop_at
@@ -144,28 +160,30 @@ class Scan:
         content = self._reading.content(batch)
         outcome.rows += batch.rows if content is None else int(content.sum())
         wrong: Mask = np.zeros(batch.rows, bool)
-        ragged = {row.index: row.cells for row in batch.ragged}
-        wrong[list(ragged)] = True
         judged = {}
         for name, column, cells in zip(
             self._names, self._columns, batch.columns, strict=True
         ):
             judged[name] = column.judge(cells)
-            found = judged[name].wrong
-            if found is not None:
-                wrong |= found
-        wrong |= self._blank(batch, judged)
+            refused = judged[name].wrong
+            if refused is not None:
+                wrong |= refused
+        odd = self._blank(batch, judged)
+        odd[[row.index for row in batch.ragged]] = True
         for group in self._replayer.foreign:
-            wrong |= self._unreferenced(group, judged, batch)
+            odd |= self._unreferenced(group, judged, batch)
         rows = np.arange(batch.first_row, batch.first_row + batch.rows)
-        self._gather(judged, rows, content, wrong)
+        self._gather(judged, rows, content, odd)
+        wrong |= odd
         if content is not None:
             wrong &= content
-        for index in np.flatnonzero(wrong).tolist():
-            number = batch.first_row + index
-            outcome.candidates.append(number)
-            if len(outcome.cells) < CANDIDATES_KEPT_MAX:
-                outcome.cells[number] = cells_at(batch, ragged, index)
+        if self._collect is not None:
+            self._collect(batch, judged, content, odd)
+        found = rows[wrong]
+        outcome.candidates += found.tolist()
+        kept = found[: CANDIDATES_KEPT_MAX - len(outcome.cells)]
+        listed = cells_of_rows(batch, kept - batch.first_row)
+        outcome.cells.update(zip(kept.tolist(), listed, strict=True))
 
     def _blank(self, batch: TokenBatch, judged: Mapping[str, Any]) -> Mask:
         """Return rows without any value; a blank line must be told from empty cells."""

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
 from shahrdad.datasets.errors import DataError, Reason
+from shahrdad.validators.byte_facts import HEAD_BYTES
 from shahrdad.validators.limits import DEFAULT, Limits
-from shahrdad.validators.source import HEAD_BYTES, Source
+from shahrdad.validators.source import Source
 
 BLOCK_BYTES = 1 << 16
 READABLE: Final = (
-    "CSV, TSV, XLSX, XLS, ODS, JSON, JSON Lines, Parquet, or gz or zip of text"
+    "CSV, TSV, XLSX, XLS, ODS, JSON, JSON Lines, Parquet, or gz or zip of one of them"
 )
 
 # First bytes → what people call the format, for those that hold no table we read.
@@ -45,6 +46,8 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"<html", "HTML"),
     (b"<?xml", "XML"),
 )
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PARQUET, _GZ, _ZIP = b"PAR1", b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _ODS_TYPE = b"application/vnd.oasis.opendocument.spreadsheet"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 
@@ -59,12 +62,15 @@ class Content:
         container: `gz`, `zip` or None.
         head: The first bytes inside.
         open: Opens what is inside from its first byte, inflated and counted.
+        inner: A workbook or Parquet that stood in a container, unpacked: these are read
+            from any place, while text is inflated as it is read. None for other files.
     """
 
     format: str
     container: str | None
     head: bytes
     open: Callable[[], BinaryIO]
+    inner: Source | None = None
 
 
 def look(source: Source, limits: Limits = DEFAULT) -> Content:
@@ -77,13 +83,13 @@ def look(source: Source, limits: Limits = DEFAULT) -> Content:
     head = source.head
     if not head:
         raise DataError(Reason.SOURCE_EMPTY, name=source.label)
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+    if head.startswith(_COMPOUND):
         return _compound(source, limits)
-    if head.startswith(b"PAR1"):
+    if head.startswith(_PARQUET):
         return Content("parquet", None, head, source.open)
-    if head.startswith(b"\x1f\x8b"):
-        return _packed(source, "gz", lambda: _gz(source, limits))
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if head.startswith(_GZ):
+        return _packed(source, "gz", lambda: _gz(source, limits), limits)
+    if head.startswith(_ZIP):
         return _zip(source, limits)
     _refuse_foreign(source, head)
     return Content(_text_format(head), None, head, source.open)
@@ -152,21 +158,39 @@ def _compound(source: Source, limits: Limits) -> Content:
     return Content("xls", None, source.head, source.open)
 
 
-def _packed(source: Source, container: str, opened: Callable[[], BinaryIO]) -> Content:
-    """Judge what is inside a gz or zip: text, and nothing packed again."""
+def _packed(
+    source: Source, container: str, opened: Callable[[], BinaryIO], limits: Limits
+) -> Content:
+    """Judge what is inside a gz or zip: a table, and nothing packed again."""
     with opened() as stream:
         head = stream.read(HEAD_BYTES)
     if not head:
         raise DataError(Reason.SOURCE_EMPTY, name=source.label)
-    inner = {b"PK": "zip", b"\x1f\x8b": "gz", b"\xd0\xcf": "XLS", b"PA": "Parquet"}
-    if head[:2] in inner and (head[:2] != b"PA" or head.startswith(b"PAR1")):
-        raise _unknown(source, f"{inner[head[:2]]} in {container}")
+    if head.startswith(_GZ):
+        raise _unknown(source, f"gz in {container}")
+    if head.startswith((_COMPOUND, _PARQUET, *_ZIP)):
+        return _unpacked(source, container, opened, limits)
     _refuse_foreign(source, head)
     return Content(_text_format(head), container, head, opened)
 
 
-def _zip(source: Source, limits: Limits) -> Content:
-    """Judge a zip: a workbook, or one member of text."""
+def _unpacked(
+    source: Source, container: str, opened: Callable[[], BinaryIO], limits: Limits
+) -> Content:
+    """Unpack a workbook or Parquet, counted, into memory or a temporary file."""
+    with opened() as stream:
+        inner = Source.of(stream, name=source.name, limits=limits, hashed=False)
+    if inner.head.startswith(_PARQUET):
+        found = Content("parquet", None, inner.head, inner.open)
+    elif inner.head.startswith(_COMPOUND):
+        found = _compound(inner, limits)
+    else:
+        found = _zip(inner, limits, inside=container)
+    return Content(found.format, container, found.head, found.open, inner)
+
+
+def _zip(source: Source, limits: Limits, *, inside: str | None = None) -> Content:
+    """Judge a zip: a workbook, or a container of one table."""
     names, encrypted = zip_members(source, limits)
     if encrypted:
         raise DataError(Reason.SOURCE_ENCRYPTED, name=source.label)
@@ -193,7 +217,9 @@ def _zip(source: Source, limits: Limits) -> Content:
         raise DataError(Reason.SOURCE_EMPTY, name=source.label)
     if len(data) > 1:
         raise _unknown(source, f"zip ({len(data)}: {', '.join(data[:3])})")
-    return _packed(source, "zip", lambda: _member(source, data[0], limits))
+    if inside is not None:
+        raise _unknown(source, f"zip in {inside}")
+    return _packed(source, "zip", lambda: _member(source, data[0], limits), limits)
 
 
 def zip_members(source: Source, limits: Limits) -> tuple[list[str], bool]:

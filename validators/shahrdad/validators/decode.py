@@ -15,11 +15,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Final, cast
 
-import pyarrow as pa
-
 from shahrdad.datasets.errors import DataError, Reason
+from shahrdad.validators.byte_facts import look_at
 from shahrdad.validators.limits import DEFAULT, Limits
 from shahrdad.validators.normalise import text as forms
 from shahrdad.validators.text_table import EncodingFacts, Finding
@@ -69,7 +69,12 @@ class Decision:
 
 
 def decide(
-    opened: Opener, *, name: str, declared: str | None = None, limits: Limits = DEFAULT
+    opened: Opener,
+    *,
+    name: str,
+    declared: str | None = None,
+    limits: Limits = DEFAULT,
+    first_bad: Callable[[], int | None] | None = None,
 ) -> Decision:
     """Climb the ladder.
 
@@ -78,22 +83,26 @@ def decide(
         name: What errors call them.
         declared: The encoding that the publisher stated; it is not questioned.
         limits: The bounds.
+        first_bad: Tells the first byte that is not UTF-8 where that is known already;
+            otherwise the bytes are read for it.
 
     Raises:
         DataError: SOURCE_ENCODING, with the candidates and a preview of each.
     """
     sample = _sample(opened, limits.sample_bytes_max)
+    if first_bad is None:
+        first_bad = partial(first_bad_byte, opened)
     if declared is not None:
-        return _declared(opened, declared, sample, name)
+        return _declared(opened, declared, sample, name, first_bad)
     for bom, encoding in _BOMS:
         if sample.startswith(bom):
             if encoding == "utf-32":
                 raise _asked(name, "UTF-32", "UTF-8")
-            return _with_bom(opened, encoding, len(bom), name)
+            return _with_bom(opened, encoding, len(bom), first_bad)
     wide = _wide(sample)
     if wide is not None:
         raise _asked(name, "NUL", _preview(sample, (wide,)))
-    bad = first_bad_byte(opened)
+    bad = first_bad()
     if bad is None:
         if _is_twice(sample):
             raise _asked(name, "UTF-8 × 2", _preview(sample, (TWICE, "utf-8")))
@@ -137,7 +146,13 @@ def canonical_name(encoding: str) -> str | None:
     return {"cp1256": "windows-1256", "utf-8-sig": "utf-8"}.get(found, found)
 
 
-def _declared(opened: Opener, declared: str, sample: bytes, name: str) -> Decision:
+def _declared(
+    opened: Opener,
+    declared: str,
+    sample: bytes,
+    name: str,
+    first_bad: Callable[[], int | None],
+) -> Decision:
     """Take the publisher's word, and find the first byte that contradicts it."""
     encoding = canonical_name(declared)
     if encoding is None:
@@ -151,14 +166,19 @@ def _declared(opened: Opener, declared: str, sample: bytes, name: str) -> Decisi
         encoding = _wide(sample) or "utf-16-le"
     facts = EncodingFacts(encoding, "declared")
     if encoding == "utf-8":
-        return Decision(facts, bom_bytes, first_bad_byte(opened))
+        return Decision(facts, bom_bytes, first_bad())
     return Decision(facts, bom_bytes, _first_undecodable(opened, encoding, bom_bytes))
 
 
-def _with_bom(opened: Opener, encoding: str, bom_bytes: int, name: str) -> Decision:
+def _with_bom(
+    opened: Opener,
+    encoding: str,
+    bom_bytes: int,
+    first_bad: Callable[[], int | None],
+) -> Decision:
     """Take the byte order mark's word, unless the bytes contradict it."""
     bad = (
-        first_bad_byte(opened)
+        first_bad()
         if encoding == "utf-8"
         else _first_undecodable(opened, encoding, bom_bytes)
     )
@@ -178,54 +198,9 @@ def _wide(sample: bytes) -> str | None:
 
 
 def first_bad_byte(opened: Opener) -> int | None:
-    """Return the offset of the first byte that is not UTF-8; None when all is valid.
-
-    Arrow validates several times faster than Python decodes; Python then finds the
-    place.
-    """
+    """Return the offset of the first byte that is not UTF-8; None when all is valid."""
     with opened() as stream:
-        done, rest = 0, b""
-        while block := stream.read(BLOCK_BYTES):
-            block = rest + block
-            whole = _whole_length(block)
-            if not _is_utf8(block[:whole]):
-                return done + _bad_offset(block)
-            done, rest = done + whole, block[whole:]
-    return done + _bad_offset(rest) if rest else None
-
-
-def _whole_length(block: bytes) -> int:
-    """Return how many bytes end with a whole character, as far as one can see."""
-    for back in range(1, min(4, len(block)) + 1):
-        byte = block[-back]
-        if byte < 0x80:
-            return len(block)
-        if byte >= 0xC0:
-            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return len(block) - back if length > back else len(block)
-    return len(block)
-
-
-def _is_utf8(block: bytes) -> bool:
-    if block.isascii():
-        return True
-    offsets = pa.py_buffer(len(block).to_bytes(8, "little").rjust(16, b"\x00"))
-    cell = pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), 1, [None, offsets, pa.py_buffer(block)]
-    )
-    try:
-        cell.cast(pa.large_string())
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _bad_offset(block: bytes) -> int:
-    try:
-        block.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(block)
+        return look_at(stream, hashed=False).bad_byte
 
 
 def _first_undecodable(opened: Opener, encoding: str, bom_bytes: int) -> int | None:

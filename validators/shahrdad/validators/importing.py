@@ -26,6 +26,7 @@ from shahrdad.validators import header as headers
 from shahrdad.validators import (
     label_findings,
     sheet_columns,
+    sheet_notices,
     sheets,
     template_sheet,
     totals,
@@ -111,7 +112,7 @@ def open_table(
         standard, descriptor, Profile.of(profile), options or Options(), limits
     )
     content = look(source, limits)
-    raw, template = _read_raw(source, content, wanted)
+    raw, template = _read_raw(content.inner or source, content, wanted)
     header = _find_header(source, raw, wanted)
     _check_header(source, header.labels, limits)
     mapping = _map(source, raw, header, wanted, template)
@@ -183,6 +184,11 @@ def _read_sheet(
         sheet = _choose_sheet(source, workbook, wanted)
     if not sheet.rows:
         raise DataError(Reason.SOURCE_EMPTY, name=source.label)
+    is_hidden = sheet.name in workbook.hidden
+    sheet.findings += sheet_notices.hidden_parts(sheet.facts, is_hidden=is_hidden)
+    if template is None:
+        others = [one for one in workbook.hidden if one != sheet.name]
+        sheet.findings += sheet_notices.hidden_sheets(others)
     return raw_tables.from_sheet(sheet, content.format, wanted.limits), template
 
 
@@ -397,6 +403,7 @@ def _table(
 ) -> TextTable:
     """Put the parts of the table together."""
     settings, unit_known = _settings(raw, mapping, wanted, template)
+    mapping.colours = sheet_columns.colours(source, raw, mapping)
     asked = collect(
         raw, header, mapping, _field_of(wanted), wanted.profile, settings, unit_known
     )
@@ -405,6 +412,8 @@ def _table(
         *_label_findings(mapping, wanted, header.labels),
         *_template_findings(template, wanted),
         *sheet_columns.fill_merged(raw, header, mapping, wanted.fields),
+        *sheet_notices.merged_header(header, raw.merged),
+        *sheet_notices.colours(raw.facts, header, mapped=bool(mapping.colours)),
     ]
     if asked.money is not None and wanted.options.normalise:
         units = ", ".join(one.unit for one in asked.money.proposals)
@@ -550,9 +559,8 @@ def _template_findings(
         return
     made_for = f"{template.standard}@{template.version or '?'}"
     if made_for != wanted.standard.id:
-        yield Finding(
-            "source-remark", "warning", {"value": f"{made_for} → {wanted.standard.id}"}
-        )
+        values = {"value": made_for, "expected": wanted.standard.id}
+        yield Finding("source-template", "warning", values)
 
 
 __all__ = ["open_table"]

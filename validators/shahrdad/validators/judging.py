@@ -21,7 +21,7 @@ from shahrdad.validators.frames import Frame, RulesSeat, with_odd_rows
 from shahrdad.validators.kernels.cells import (
     Mask,
     as_mask,
-    lengths,
+    bytes_count,
     mask_array,
     with_nulls,
 )
@@ -79,7 +79,6 @@ class Judge:
         ticker: Told how far the pass is.
         references: The tables that foreign keys refer to, by resource name.
         kernels: Off leaves every cell to the reference.
-        quarantine: Emit valid rows although others have errors.
         threads: With more than one, the table is read ahead on a thread.
     """
 
@@ -96,7 +95,6 @@ class Judge:
         *,
         references: Mapping[str, pa.Table] | None = None,
         kernels: bool = True,
-        quarantine: bool = False,
         threads: int = 1,
     ) -> None:
         self.plan = plan
@@ -108,7 +106,6 @@ class Judge:
         self._sinks = sinks
         self._rules = rules
         self._ticker = ticker
-        self._quarantine = quarantine
         self._threads = threads
         self._fields = {f.name: f for f in plan.fields}
         self._places = {name: place for place, name in enumerate(table.names)}
@@ -190,9 +187,11 @@ class Judge:
         for given in self.plan.foreign_keys:
             names, reference = tuple(given["fields"]), given["reference"]
             target = str(reference.get("resource") or "")
-            if not set(names) <= set(self._places):
+            own = target in ("", self.plan.name)
+            needed = {*names, *reference["fields"]} if own else set(names)
+            if not needed <= set(self._places):
                 continue
-            if target in ("", self.plan.name):
+            if own:
                 columns = self._own_columns(reference["fields"])
             elif target in self._references:
                 table = self._references[target]
@@ -274,7 +273,7 @@ class Judge:
         if self.table.source.format in _TEXT_FORMATS:
             # The cells and their delimiters: as many bytes as the file has, nearly.
             self._bytes += count * len(batch.columns)
-            self._bytes += sum(int(lengths(cells).sum()) for cells in batch.columns)
+            self._bytes += sum(map(bytes_count, batch.columns))
         short = self._ragged_cells(batch)
         columns = {}
         for f in self._present:
@@ -508,15 +507,13 @@ class Judge:
         )
 
     def _emit(self, frame: Frame) -> None:
-        if not self._sinks or (self.findings.errors and not self._quarantine):
+        if not self._sinks or self.findings.errors:
             return
         arrays = [
             frame.values[name].cast(self.schema.field(name).type)
             for name in self.schema.names
         ]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-        if self.findings.errors:
-            batch = batch.filter(mask_array(~self.findings.bad(frame.rows)))
         if batch.num_rows:
             self._sinks.write(batch)
 

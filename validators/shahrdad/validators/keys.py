@@ -2,8 +2,7 @@
 
 - The hash is seeded for each run, so nobody can prepare collisions.
 - Rows whose hashes are equal are read again and their values compared: a collision
-  costs
-  time and changes no report.
+  costs time and changes no report.
 - Beyond `KEYS_MEMORY_MAX` keys they go to 64 files by their first bits, and each is
   sorted by itself.
 """
@@ -18,7 +17,7 @@ import pyarrow as pa
 
 from shahrdad.validators.kernels.cells import as_mask, data, lengths, offsets
 
-KEYS_MEMORY_MAX = 8_000_000  # 64 MiB; more spill to files
+KEYS_MEMORY_MAX = 1 << 20  # 16 MiB with their rows; more spill to files
 PARTITIONS = 64
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 

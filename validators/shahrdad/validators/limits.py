@@ -17,6 +17,8 @@ class Limits:
         inflated_bytes_max: Bytes that a gz or zip may unpack to.
         inflation_ratio_max: Unpacked bytes for each packed one, judged once
             `inflation_free_bytes` are out: small files may be denser.
+        dense_row_bytes: Bytes of text that each row of a Parquet may have whatever its
+            ratio: rows that are all alike take no room in it.
         zip_members_max: Members of a zip archive, workbooks included.
         workbook_member_bytes_max: Unpacked length of any member of a workbook.
         shared_strings_bytes_max: Unpacked length of an XLSX's shared strings.
@@ -36,12 +38,17 @@ class Limits:
         json_depth_max: Nesting of a JSON value.
         header_rows_looked_at: Rows among which the header is looked for.
         sheets_max: Sheets of a workbook.
+        coloured_cells_max: Coloured cells of a sheet that are remembered; what more
+            there are is said, and such a sheet's colours cannot be mapped.
+        labels_asked_max: Texts of one code column that name no code; with more, none is
+            asked for, since the column holds no codes.
     """
 
     source_bytes_max: int = 4 * GIB
     inflated_bytes_max: int = 16 * GIB
     inflation_ratio_max: int = 200
     inflation_free_bytes: int = 64 * MIB
+    dense_row_bytes: int = 4 * KIB
     zip_members_max: int = 10_000
     workbook_member_bytes_max: int = 1 * GIB
     shared_strings_bytes_max: int = 256 * MIB
@@ -60,6 +67,8 @@ class Limits:
     json_depth_max: int = 64
     header_rows_looked_at: int = 50
     sheets_max: int = 1_000
+    coloured_cells_max: int = 1_000_000
+    labels_asked_max: int = 200
 
 
 DEFAULT = Limits()

@@ -78,6 +78,9 @@ class ColumnMapping:
     uses: tuple[LabelUse, ...]
     outputs: tuple[Output, ...]
     decimal: str = "."  # the decimal mark of numbers in text
+    colours: Mapping[int, Mapping[int, str]] = field(
+        default_factory=dict
+    )  # colour by row of the file, for each column that a rule takes colours of
     _last: dict[str, str] = field(default_factory=dict)  # text above, by column
     _trees: dict[tuple[str, ...], "_Tree"] = field(default_factory=dict)
     _placed: dict[tuple[str, ...], tuple[int, list["Place"]]] = field(
@@ -121,7 +124,9 @@ class ColumnMapping:
         if rule.constant is not None:
             return pa.array([rule.constant] * count, pa.string()), None
         sources = [batch.columns[position] for position in output.positions]
-        if rule.path:
+        if rule.colour:
+            made = self._colours_of(output.positions[0], batch)
+        elif rule.path:
             made = self._path(output, rule.path, batch)
         elif rule.concat:
             made = _concat(sources, rule.separator)
@@ -141,6 +146,11 @@ class ColumnMapping:
         if rule.source is not None:
             _count(audit, output.name, before, made, batch)
         return made, kind
+
+    def _colours_of(self, position: int, batch: TextBatch) -> pa.StringArray:
+        """Return the colours of a column's cells as texts."""
+        colours = self.colours.get(position, {})
+        return pa.array([colours.get(row, "") for row in batch.rows.tolist()])
 
     def _scaled(
         self, column: pa.StringArray, kind: Kinds | None, factor: Decimal

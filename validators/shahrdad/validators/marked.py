@@ -108,7 +108,7 @@ class Layout:
     rows: Iterator[tuple[int, Sequence[Any]]]
 
 
-def layout_of(given: Given, facts: Mapping[str, Any], width: int) -> Layout:
+def layout_of(given: Given | Source, facts: Mapping[str, Any], width: int) -> Layout:
     """Open a source again, as a report says that it was read.
 
     Args:
@@ -119,8 +119,9 @@ def layout_of(given: Given, facts: Mapping[str, Any], width: int) -> Layout:
     Raises:
         DataError: It cannot be read any more.
     """
-    source = Source.of(given)
+    source = given if isinstance(given, Source) else Source.of(given)
     content = look(source)
+    source = content.inner or source
     header = tuple(int(row) for row in facts.get("header_rows") or (1,))
     if facts["format"] in ("xlsx", "xls", "ods"):
         sheet = sheets.open_workbook(source, content).read(str(facts["sheet"]))
@@ -168,7 +169,9 @@ class _Book:
     ranges: dict[str, str] = field(default_factory=dict)
 
 
-def write_marked(report: Report, given: Given, path: Path, language: Language) -> None:
+def write_marked(
+    report: Report, given: Given | Source, path: Path, language: Language
+) -> None:
     """Write the marked workbook of a report.
 
     Args:

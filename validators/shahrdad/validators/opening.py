@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from shahrdad.datasets.standards import Field, Standard, parse
+from shahrdad.validators import label_questions
 from shahrdad.validators.bulk import Findings, Issue, masked
+from shahrdad.validators.changes import ChangesFile
 from shahrdad.validators.explain import Explainer, RuleTexts
 from shahrdad.validators.importing import open_table
 from shahrdad.validators.judging import Judge, Normalise
@@ -15,6 +17,7 @@ from shahrdad.validators.normalise.columns import Normaliser
 from shahrdad.validators.options import Context, Options, Ref
 from shahrdad.validators.plan import Fault, Plan
 from shahrdad.validators.progress import Ticker
+from shahrdad.validators.quarantine import SetAside, skipping
 from shahrdad.validators.reference import reader
 from shahrdad.validators.report import Report
 from shahrdad.validators.rules.context import RefusedRefError, RuleContext
@@ -45,6 +48,8 @@ class Opening:
     resolved: "Resolved"
     profile: dict[str, Any] | None
     options: Options
+    changes: ChangesFile | None = None
+    aside: SetAside | None = None  # rows that are left out, and where more go
 
     def open(self) -> tuple[TextTable, Normalise | None]:
         """Open the table from its start, with normalisation of its own.
@@ -59,6 +64,8 @@ class Opening:
             profile=self.profile,
             options=self.options,
         )
+        if self.aside is not None and len(self.aside.rows):
+            table = skipping(table, self.aside.rows)
         return table, self._normaliser(table)
 
     def _normaliser(self, table: TextTable) -> Normalise | None:
@@ -94,6 +101,7 @@ class Opening:
             for name, origin in zip(table.names, table.origins, strict=True)
         }
         _describe(report, table, findings)
+        table.audit.changes = self.changes  # of this pass; others only look again
         declared = {**table.declared, **context.declared}
         context = replace(context, declared=declared)
         facts = RuleContext(context, refs, plan, table.settings, table.audit)
@@ -115,7 +123,6 @@ class Opening:
             ticker,
             references=_references(plan, facts, findings),
             kernels=self.options.kernels,
-            quarantine=self.options.quarantine,
             threads=self.options.threads,
         )
         try:
@@ -123,9 +130,18 @@ class Opening:
             _add_findings(table.findings, findings)
             judged = judge.run()
             _add_findings(table.findings[known:], findings)
-            report.rules = book.finish(judged)
+            fallen = self.aside is not None and self.aside.take(findings)
+            # Rules of tables wait for the rows that stay.
+            report.rules = book.of_rows() if fallen else book.finish(judged)
         finally:
             book.close()
+        refused = any(findings.by_code[code] for code in label_questions.REFUSALS)
+        if self.resolved.standard is not None and refused:
+            known_fields = _fields(self.resolved.standard, plan)
+            unknown = label_questions.findings(
+                findings.table(), findings.names, known_fields
+            )
+            _add_findings(unknown, findings)
         report.rows = judged.rows
         report.refs = facts.ref_facts()
         report.normalisation = _masked_samples(table.audit.to_list(), findings)

@@ -1,6 +1,6 @@
 """What a caller may choose about a validation, beside the file and the schema."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,6 @@ class Options:
         kernels: Off judges every cell by the reference reader: slow, for comparisons.
         normalise: Apply the declared Persian normalisation; off when verifying what
             was published.
-        quarantine: Give the sink the valid rows although others have errors.
         encoding: Declared encoding of the text.
         delimiter: Declared delimiter.
         sheet: Declared sheet of a workbook.
@@ -34,6 +33,7 @@ class Options:
         block_bytes: Bytes of text that are parsed at a time.
         unit: Money unit of the file; same as the profile's `money_unit`.
         calendar: Calendar of the dates; same as the profile's `calendar`.
+        hashes: What the report says of the source: `sha256`, or nothing.
     """
 
     mode: Mode = "strict"
@@ -43,7 +43,6 @@ class Options:
     isolate: bool = False
     kernels: bool = True
     normalise: bool = True
-    quarantine: bool = False
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
@@ -51,6 +50,7 @@ class Options:
     block_bytes: int = 2 << 20
     unit: str | None = None
     calendar: str | None = None
+    hashes: Sequence[str] = ("sha256",)
 
     def __post_init__(self) -> None:
         """Refuse nonsense."""
@@ -58,6 +58,8 @@ class Options:
             raise ValueError(f"mode is strict or compat, not {self.mode!r}")
         if self.limit_errors is not None and self.limit_errors < 0:
             raise ValueError("limit_errors is None, or 0 (all), or more")
+        if set(self.hashes) - {"sha256"}:
+            raise ValueError(f"hashes are sha256 or none, not {self.hashes!r}")
         if self.threads < 1 or self.block_bytes < 16:
             raise ValueError("threads is at least 1, block_bytes at least 16")
 

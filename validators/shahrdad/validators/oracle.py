@@ -389,6 +389,10 @@ class Replayer:
         )
         row.errors.append(error)
 
+    def has_lookup(self, group: "ForeignGroup") -> bool:
+        """Whether the oracle looks a foreign key up: its reference has been read."""
+        return bool(self._resource.lookup.get(group.source))
+
     def primary_names(self) -> list[str]:
         """Return the fields of the primary key, in the oracle's order."""
         if not self.has_primary_key:

@@ -21,15 +21,22 @@ from shahrdad.validators.sheets import text_of
 from shahrdad.validators.text_table import CellKind, Kinds, TextBatch
 
 BATCH_ROWS = 65_536
+BATCH_BYTES = 32 << 20  # of text made at a time; a batch of more is cut
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetRows:
-    """A table in Parquet."""
+    """A table in Parquet.
+
+    Texts stay in their dictionaries until they are needed: a small file may refer to
+    one long text from each of a million rows.
+    """
 
     labels: tuple[str, ...]
     file: pq.ParquetFile
     name: str
+    size: int
+    limits: Limits
 
     @classmethod
     def open(
@@ -41,8 +48,13 @@ class ParquetRows:
             DataError: SOURCE_UNREADABLE, SOURCE_TOO_LARGE.
         """
         try:
+            schema = pq.read_schema(stream)
+            size = stream.seek(0, 2)
             file = pq.ParquetFile(
-                stream, thrift_string_size_limit=limits.json_bytes_max, pre_buffer=False
+                stream,
+                thrift_string_size_limit=limits.json_bytes_max,
+                pre_buffer=False,
+                read_dictionary=[f.name for f in schema if _is_text(f.type)],
             )
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _unreadable(name, error) from error
@@ -57,7 +69,7 @@ class ParquetRows:
             )
         if file.metadata.num_rows * max(len(labels), 1) > 0:
             _check_inflation(file, name, limits)
-        return cls(labels, file, name)
+        return cls(labels, file, name, size, limits)
 
     def batches(self) -> Iterator[TextBatch]:
         """Yield the rows as text.
@@ -65,7 +77,7 @@ class ParquetRows:
         Raises:
             DataError: SOURCE_UNREADABLE.
         """
-        row = 2
+        row, texts_bytes = 2, 0
         batches = self.file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
         while True:
             try:
@@ -73,9 +85,59 @@ class ParquetRows:
             except (pa.ArrowException, OSError) as error:
                 raise _unreadable(self.name, error) from error
             if batch is None:
-                return
-            yield _text_batch(batch, row)
-            row += batch.num_rows
+                break
+            for part, part_bytes in _parts(batch):
+                row += part.num_rows
+                texts_bytes += part_bytes
+                self._check_growth(row - 2, texts_bytes)
+                yield _text_batch(part, row - part.num_rows)
+        claimed = self.file.metadata.num_rows
+        if row - 2 != claimed:
+            why = f"its footer claims {claimed} rows, its pages hold {row - 2}"
+            raise _unreadable(self.name, ValueError(why))
+
+    def _check_growth(self, rows: int, texts_bytes: int) -> None:
+        """Refuse long texts that a small file repeats without end.
+
+        Raises:
+            DataError: SOURCE_INFLATES.
+        """
+        limits = self.limits
+        allowed = max(
+            limits.inflation_free_bytes,
+            self.size * limits.inflation_ratio_max,
+            rows * limits.dense_row_bytes,
+        )
+        if texts_bytes > allowed:
+            raise DataError(
+                Reason.SOURCE_INFLATES,
+                name=self.name,
+                size_bytes_max=allowed,
+                part=f"row {rows + 1}",
+            )
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Cut a batch so that the texts of a part are few; give their bytes with each."""
+    sizes = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            lengths = pc.fill_null(pc.binary_length(column.dictionary), 0)
+            counts = np.asarray(lengths, np.int64)
+            places = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
+            sizes += np.append(counts, 0)[places]
+    total = np.cumsum(sizes)
+    start = 0
+    while start < batch.num_rows:
+        before = int(total[start - 1]) if start else 0
+        stop = int(np.searchsorted(total, before + BATCH_BYTES, "right"))
+        stop = max(stop, start + 1)
+        yield batch.slice(start, stop - start), int(total[stop - 1]) - before
+        start = stop
 
 
 def _unreadable(name: str, error: Exception) -> DataError:
@@ -84,16 +146,21 @@ def _unreadable(name: str, error: Exception) -> DataError:
 
 
 def _check_inflation(file: pq.ParquetFile, name: str, limits: Limits) -> None:
-    """Refuse row groups that claim more bytes than an honest table of theirs has."""
+    """Refuse what claims more bytes than an honest table of its length has."""
     for place in range(file.metadata.num_row_groups):
-        size = file.metadata.row_group(place).total_byte_size
-        if size > limits.workbook_member_bytes_max:
-            raise DataError(
-                Reason.SOURCE_INFLATES,
-                name=name,
-                size_bytes_max=limits.workbook_member_bytes_max,
-                part=f"row group {place}",
-            )
+        group = file.metadata.row_group(place)
+        parts = [group.column(number) for number in range(group.num_columns)]
+        for part in parts:
+            packed, size = part.total_compressed_size, part.total_uncompressed_size
+            dense = max(packed, 1) * limits.inflation_ratio_max
+            allowed = max(limits.inflation_free_bytes, dense)
+            if size > min(allowed, limits.workbook_member_bytes_max):
+                raise DataError(
+                    Reason.SOURCE_INFLATES,
+                    name=name,
+                    size_bytes_max=min(allowed, limits.workbook_member_bytes_max),
+                    part=f"{part.path_in_schema}, row group {place}",
+                )
 
 
 def _text_batch(batch: pa.RecordBatch, row: int) -> TextBatch:
@@ -127,6 +194,8 @@ def _empty_rows(columns: list[pa.StringArray], count: int) -> Any:
 
 def _column(column: pa.Array) -> tuple[pa.StringArray, Kinds | None]:
     """Return a column as text, "" for null, and how it was typed."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = _kind_of(column.type)
     if (
         pa.types.is_string(column.type)

@@ -123,10 +123,15 @@ class Plan:
         return own if isinstance(own, Mapping) else {}
 
 
+def canonical_json(value: Any) -> bytes:
+    """Return a value as canonical JSON: keys sorted, nothing between the tokens."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode()
+
+
 def canonical_sha256(value: Any) -> str:
     """Return the SHA-256 of a value as canonical JSON."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from shahrdad.validators.normalise.dates import Calendar, Order
 from shahrdad.validators.text_table import ReadingSettings
 
 _GROUP = re.compile(r"(?<!\\)\((?!\?)")
-_SOURCES = ("from", "constant", "concat", "path")
+_SOURCES = ("from", "constant", "concat", "path", "colour")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,12 @@ class ColumnRule:
 
     Attributes:
         to: Name of the field.
-        source: Label of the file's column; None for the other three.
+        source: Label of the file's column; None for the other four.
         constant: The same text in every row.
         concat: Labels whose cells are joined by `separator`.
         path: Labels of level columns, from the top down; gives the code of the parent.
+        colour: Label of the column whose cells' colour is the text, such as `FFFF00`;
+            "" for a cell without one.
         values: Code by the key form of a cell's text.
         extract: Pattern of RE2 with one group, which is what remains.
         split: Where a cell is cut; `part` counts the pieces from 1, from the end below
@@ -57,6 +59,7 @@ class ColumnRule:
     concat: tuple[str, ...] = ()
     separator: str = " "
     path: tuple[str, ...] = ()
+    colour: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     extract: str | None = None
     split: str | None = None
@@ -68,7 +71,8 @@ class ColumnRule:
     @property
     def sources(self) -> tuple[str, ...]:
         """Labels of the file that the column is made of."""
-        return (*((self.source,) if self.source else ()), *self.concat, *self.path)
+        single = tuple(one for one in (self.source, self.colour) if one)
+        return (*single, *self.concat, *self.path)
 
     @property
     def plain(self) -> bool:
@@ -87,7 +91,6 @@ class Profile:
         version: Counts its changes, from 1.
         header_rows: Rows that make the labels, declared.
         skip_rows: Patterns of the first text of rows that are no data.
-        totals: What becomes of rows of totals: `skip` or `subtotal`.
         signature: The labels by which the layout is recognised.
         keep: Labels that become `x_` columns.
         ignore: Labels that are not used.
@@ -103,7 +106,6 @@ class Profile:
     sheet: str | None = None
     header_rows: tuple[int, ...] = ()
     skip_rows: tuple[re.Pattern[str], ...] = ()
-    totals: str = "skip"
     encoding: str | None = None
     delimiter: str | None = None
     signature: tuple[str, ...] = ()
@@ -185,6 +187,9 @@ def _read(given: Mapping[str, Any]) -> Profile:
     rules = tuple(
         _column(column, f"columns[{at}]") for at, column in enumerate(columns)
     )
+    if given.get("totals") not in (None, "skip"):
+        # A total names no children; taken for a subtotal it would sum up nothing.
+        raise _invalid("totals", 'skip; subtotals come from "path"')
     doubled = [rule.to for rule in rules]
     for name in doubled:
         if doubled.count(name) > 1:
@@ -201,7 +206,6 @@ def _read(given: Mapping[str, Any]) -> Profile:
             _pattern(one, f"source.skip_rows[{at}]")
             for at, one in enumerate(_texts(source, "skip_rows", "source."))
         ),
-        totals=_choice(given, "totals", ("skip", "subtotal"), "skip"),
         encoding=_optional_text(source, "encoding", "source."),
         delimiter=_optional_text(source, "delimiter", "source."),
         signature=_texts(given, "signature"),
@@ -313,6 +317,7 @@ def _column(given: object, place: str) -> ColumnRule:
         concat=_texts(given, "concat", f"{place}."),
         separator=_optional_text(given, "separator", f"{place}.") or " ",
         path=_texts(given, "path", f"{place}."),
+        colour=_optional_text(given, "colour", f"{place}."),
         values={forms.key(str(key)): str(value) for key, value in values.items()},
         extract=_extract(given, place),
         split=split,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shahrdad.validators.label_questions import LabelQuestion
 from shahrdad.validators.mapping import LabelUse
 from shahrdad.validators.money_question import MoneyQuestion
 
@@ -39,6 +40,8 @@ class Questions:
         fiscal_years: Jalali years that headers name, which propose `fiscal_year`.
         calendar: The question of the calendar; None where the dates are read.
         stated: Units that the file states, known or not: another one asks again.
+        labels: Texts of code columns that name no code, where they were looked for:
+            that takes the whole file, so opening it finds none.
     """
 
     certain: Mapping[str, str] = field(default_factory=dict)
@@ -49,10 +52,11 @@ class Questions:
     fiscal_years: tuple[int, ...] = ()
     calendar: CalendarQuestion | None = None
     stated: tuple[str, ...] = ()
+    labels: tuple[LabelQuestion, ...] = ()
 
     @property
     def none(self) -> bool:
-        """Whether nothing must be asked."""
+        """Whether nothing must be asked; unknown labels may be mended in the file."""
         return not (
             self.proposed or self.asked or self.missing or self.money or self.calendar
         )
@@ -77,6 +81,7 @@ class Questions:
                 "proposed": calendar.proposed,
             },
             "stated": list(self.stated),
+            "labels": [question.to_dict() for question in self.labels],
             "money": None
             if money is None
             else {
@@ -137,14 +142,11 @@ def to_profile(
         version: Counts the changes of this profile.
     """
     chosen: dict[str, str | None] = {**certain, **answers.columns}
-    columns: list[dict[str, Any]] = []
-    for label, target in chosen.items():
-        if target is None or label in answers.keep:
-            continue
-        rule: dict[str, Any] = {"to": target, "from": label}
-        if target in answers.values:
-            rule["values"] = dict(answers.values[target])
-        columns.append(rule)
+    columns: list[dict[str, Any]] = [
+        {"to": target, "from": label}
+        for label, target in chosen.items()
+        if target is not None and label not in answers.keep
+    ]
     columns += [
         {"to": target, "constant": value} for target, value in answers.constants.items()
     ]
@@ -165,4 +167,22 @@ def to_profile(
         profile["money_unit"] = answers.money_unit
     if answers.calendar is not None:
         profile["calendar"] = answers.calendar
-    return profile
+    return with_values(profile, answers.values)
+
+
+def with_values(
+    profile: Mapping[str, Any], values: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Add codes of cell texts to the columns of a profile; the new answer wins.
+
+    Args:
+        profile: The profile; columns that the file does not have are left as they are.
+        values: Code by cell text, by field.
+    """
+    columns = []
+    for rule in profile.get("columns") or ():
+        said = values.get(rule["to"])
+        if said and "constant" not in rule:
+            rule = {**rule, "values": {**rule.get("values", {}), **said}}
+        columns.append(rule)
+    return {**profile, "columns": columns}

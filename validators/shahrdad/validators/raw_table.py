@@ -22,6 +22,7 @@ from shahrdad.validators.header import Merged
 from shahrdad.validators.json_rows import JsonRows
 from shahrdad.validators.limits import DEFAULT, Limits
 from shahrdad.validators.parquet_rows import ParquetRows
+from shahrdad.validators.sheet_scan import SheetFacts
 from shahrdad.validators.source import Source
 from shahrdad.validators.text_table import EncodingFacts, Finding, RaggedRow, TextBatch
 from shahrdad.validators.tokenize import (
@@ -56,6 +57,7 @@ class RawTable:
         merged: Merged ranges of the sheet.
         values: All rows of a sheet as values, for looking at whole columns; None for
             formats that are read once.
+        facts: What a scan of the sheet found; None for other formats than workbooks.
         findings: What opening found.
     """
 
@@ -69,6 +71,7 @@ class RawTable:
     dialect_how: str = "found"
     merged: Merged = ()
     values: sheets.Values | None = None
+    facts: SheetFacts | None = None
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -98,7 +101,12 @@ def from_text(
         DataError: SOURCE_ENCODING, SOURCE_DIALECT, SOURCE_EMPTY, SOURCE_UNREADABLE.
     """
     decision = decode.decide(
-        content.open, name=source.label, declared=declared.encoding, limits=limits
+        content.open,
+        name=source.label,
+        declared=declared.encoding,
+        limits=limits,
+        # Of the bytes as they came this is known; what was packed is read for it.
+        first_bad=None if content.container else lambda: source.facts.bad_byte,
     )
 
     def opened() -> BinaryIO:
@@ -134,7 +142,15 @@ def from_text(
     table = RawTable(
         "tsv" if cut.delimiter == "\t" else "csv",
         head,
-        _text_batches(source, opened, cut, sample, declared.block_bytes, limits),
+        _text_batches(
+            source,
+            opened,
+            cut,
+            sample,
+            declared.block_bytes,
+            limits,
+            plain=content.container is None and source.facts.plain,
+        ),
         encoding=decision.encoding,
         dialect=cut,
         dialect_how="found" if declared.delimiter is None else "declared",
@@ -177,6 +193,8 @@ def _text_batches(
     sample: str,
     block_bytes: int,
     limits: Limits,
+    *,
+    plain: bool,
 ) -> Batches:
     """Return what reads the records of a text below its header."""
 
@@ -198,6 +216,8 @@ def _text_batches(
                 width,
                 block_bytes=min(block_bytes, limits.row_bytes_max),
                 row_bytes_max=limits.row_bytes_max,
+                checked=True,  # `open_utf8` gives nothing but UTF-8
+                plain=plain,
             ):
                 row = last + batch.first_row + batch.rows
                 yield _text_batch(batch, last, limits)
@@ -304,6 +324,7 @@ def from_sheet(sheet: sheets.Sheet, format_: str, limits: Limits = DEFAULT) -> R
         sheet=sheet.name,
         merged=sheet.facts.merged,
         values=sheet.rows,
+        facts=sheet.facts,
         findings=list(sheet.findings),
     )
 

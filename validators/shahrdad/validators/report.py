@@ -110,6 +110,8 @@ class Report:
         rules: Outcome of every rule.
         listed_max: Findings listed in the report.
         sha256: Hash of the source.
+        quarantine_rows: Rows that were set aside.
+        quarantine_sha256: Hash of their file; None where none was to be written.
         marked: Writes the marked workbook; given by the front door.
     """
 
@@ -134,12 +136,18 @@ class Report:
     size: int = 0
     seconds: float = 0.0
     quarantine_rows: int = 0
+    quarantine_sha256: str | None = None
     marked: Callable[["Report", Path, Language], None] | None = None
 
     @property
     def valid(self) -> bool:
         """Whether there is no finding of severity error."""
         return self.findings.errors == 0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the sink keeps its rows: all are valid, or the others are set aside."""
+        return self.valid or self.quarantine_sha256 is not None
 
     @property
     def error_count(self) -> int:
@@ -228,7 +236,10 @@ class Report:
             "rules": [outcome.to_dict() for outcome in self.rules],
             "refs": [dict(ref) for ref in self.refs],
             "notices": others,
-            "quarantine": {"rows": self.quarantine_rows, "sha256": None},
+            "quarantine": {
+                "rows": self.quarantine_rows,
+                "sha256": self.quarantine_sha256,
+            },
         }
 
     def _error(self, issue: Issue) -> dict[str, Any]:

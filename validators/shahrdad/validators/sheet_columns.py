@@ -1,13 +1,17 @@
-"""What only a whole column of a sheet tells: merged cells, dates in two forms."""
+"""What only a whole column of a sheet tells: merges, colours, dates in two forms."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.datasets.standards import Field
 from shahrdad.validators.header import Header
+from shahrdad.validators.limits import DEFAULT
 from shahrdad.validators.mapping import ColumnMapping
 from shahrdad.validators.normalise import dates
 from shahrdad.validators.raw_table import RawTable
+from shahrdad.validators.sheet_scan import place_of
+from shahrdad.validators.source import Source
 from shahrdad.validators.text_table import Finding
 
 CELLS_LOOKED_AT = 10_000
@@ -37,9 +41,42 @@ def fill_merged(
                 row[left - 1] = raw.values[top - 1][left - 1]
                 counts[name] = counts.get(name, 0) + 1
     for name, count in counts.items():
-        yield Finding(
-            "source-remark", "warning", {"value": f"{name}: {count}"}, column=name
+        yield Finding("source-filled-down", "warning", {"value": count}, column=name)
+
+
+def colours(
+    source: Source, raw: RawTable, mapping: ColumnMapping
+) -> dict[int, dict[int, str]]:
+    """Return the colours that the profile maps: by column from 0, by row of the file.
+
+    Raises:
+        DataError: PROFILE_INVALID: only XLSX has colours that are read;
+            SOURCE_TOO_LARGE: more coloured cells than the bound.
+    """
+    rules = [out for out in mapping.outputs if out.rule and out.rule.colour]
+    if not rules:
+        return {}
+    if raw.format != "xlsx" or raw.facts is None:
+        raise DataError(
+            Reason.PROFILE_INVALID,
+            place="columns",
+            detail=f"{rules[0].name}: colour ({raw.format})",
         )
+    if raw.facts.colours_cut:
+        bound = DEFAULT.coloured_cells_max
+        raise DataError(
+            Reason.SOURCE_TOO_LARGE,
+            name=source.label,
+            found=f"> {bound}",
+            unit="coloured cells",
+            found_max=bound,
+        )
+    found: dict[int, dict[int, str]] = {out.positions[0]: {} for out in rules}
+    for colour, packed in raw.facts.colours.items():
+        for row, column in map(place_of, packed):
+            if column - 1 in found:
+                found[column - 1][row] = colour
+    return found
 
 
 def jalali_text(

@@ -3,13 +3,14 @@
 The reader of sheets gives an error cell as an empty one, lays out the whole rectangle
 up to one stray value, and trusts the sizes an archive declares. So the XML is inflated
 and counted first, and searched for what the reader would lose: error cells, formulas
-without a value, percentages, hidden rows, merged ranges, and where the last value
-stands.
+without a value, percentages, hidden rows, merged ranges, colours, and where the last
+value stands.
 """
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import BinaryIO, Final, cast
@@ -18,6 +19,7 @@ from xml.parsers import expat
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.validators.container import Inflating
 from shahrdad.validators.limits import DEFAULT, Limits
+from shahrdad.validators.sheet_colours import colours_of_styles
 from shahrdad.validators.source import Source
 
 BLOCK_BYTES = 1 << 20
@@ -31,6 +33,16 @@ _BUILT_IN_DATES: Final[frozenset[int]] = frozenset(
 )
 
 Place = tuple[int, int]  # row and column of a sheet, both from 1
+COLUMN_BITS = 16  # of a packed place: a sheet has 16,384 columns
+
+
+def place_of(packed: int) -> Place:
+    """Return the place that a number holds.
+
+    >>> place_of(3 << COLUMN_BITS | 2)
+    (3, 2)
+    """
+    return packed >> COLUMN_BITS, packed & ((1 << COLUMN_BITS) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +63,13 @@ class WorkbookFacts:
         sheets: Its sheets in their order.
         percent_styles: Styles of cells that show a percentage, by number.
         date_styles: Styles of cells that show a date.
+        colours: Colour by style, for those that have one.
     """
 
     sheets: tuple[SheetInfo, ...]
     percent_styles: frozenset[int] = frozenset()
     date_styles: frozenset[int] = frozenset()
+    colours: Mapping[int, str] = field(default_factory=dict)
 
     def sheet(self, name: str) -> SheetInfo:
         """Return a sheet by name.
@@ -78,11 +92,14 @@ class SheetFacts:
         empty_formulas: Formulas without a cached value.
         percents: Number cells that are shown as percentages.
         leap_days: Date cells with the serial number 60, a day that never was.
-        hidden_rows: Number of hidden rows.
-        hidden_columns: Number of hidden columns.
+        hidden_rows: First and last of each run of hidden rows.
+        hidden_columns: First and last of each run of hidden columns.
         merged: Merged ranges: first place, last place.
         filtered: Whether a filter is set.
         right_to_left: Whether the sheet is shown from right to left.
+        colours: Places of the coloured cells with a value, by colour, packed as
+            `place_of` reads them.
+        colours_cut: Whether there are more coloured cells than the bound.
     """
 
     rows: int = 0
@@ -92,11 +109,13 @@ class SheetFacts:
     empty_formulas: list[Place] = field(default_factory=list)
     percents: set[Place] = field(default_factory=set)
     leap_days: list[Place] = field(default_factory=list)
-    hidden_rows: int = 0
-    hidden_columns: int = 0
+    hidden_rows: list[tuple[int, int]] = field(default_factory=list)
+    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
     merged: list[tuple[Place, Place]] = field(default_factory=list)
     filtered: bool = False
     right_to_left: bool = False
+    colours: dict[str, "array[int]"] = field(default_factory=dict)
+    colours_cut: bool = False
 
     def is_sparse(self, limits: Limits) -> bool:
         """Tell whether reading the whole rectangle would be a waste of memory."""
@@ -230,8 +249,10 @@ def _workbook(source: Source, parts: dict[str, bytes], limits: Limits) -> Workbo
         )
         for number, one in enumerate(listed)
     )
-    percents, dates = _styles(source, parts.get("xl/styles.xml", b"<x/>"))
-    return WorkbookFacts(sheets, percents, dates)
+    styles = parts.get("xl/styles.xml", b"<x/>")
+    percents, dates = _styles(source, styles)
+    colours = colours_of_styles(elements(source, styles))
+    return WorkbookFacts(sheets, percents, dates, colours)
 
 
 def _styles(source: Source, content: bytes) -> tuple[frozenset[int], frozenset[int]]:
@@ -277,14 +298,15 @@ def scan_sheet(
             raise _unreadable(source, f"{info.name}: {info.part}") from error
         most = limits.workbook_member_bytes_max
         with _member(source, archive, member, most, limits) as xml:
-            return _Scanner(source, facts).scan(xml.read)
+            return _Scanner(source, facts, limits).scan(xml.read)
 
 
 class _Scanner:
     """One pass over the XML of a sheet, block by block."""
 
-    def __init__(self, source: Source, facts: WorkbookFacts) -> None:
+    def __init__(self, source: Source, facts: WorkbookFacts, limits: Limits) -> None:
         self._source, self._workbook = source, facts
+        self._coloured_left = limits.coloured_cells_max
         self._found = SheetFacts()
         self._letters: set[bytes] = set()
         self._tags: _Tags | None = None
@@ -325,10 +347,7 @@ class _Scanner:
         self._note_values(tags, block)
         self._note_columns(tags, block)
         if b"hidden" in block:
-            found.hidden_rows += len(tags.hidden_row.findall(block))
-            for span in tags.hidden_column.findall(block):
-                first, last = _attribute(span, b"min"), _attribute(span, b"max")
-                found.hidden_columns += int(last or 0) - int(first or 0) + 1
+            self._note_hidden(tags, block)
         if b"mergeCell" in block:
             for left, top, right, bottom in tags.merge.findall(block):
                 first_place = int(top), column_number(left)
@@ -344,6 +363,38 @@ class _Scanner:
                 place = _place(attributes)
                 if place is not None and self._percent.search(attributes):
                     found.percents.add(place)
+
+        if self._coloured is not None and not found.colours_cut:
+            self._note_colours(tags, block)
+
+    def _note_hidden(self, tags: "_Tags", block: bytes) -> None:
+        """Remember hidden rows and columns, runs of rows joined."""
+        rows = self._found.hidden_rows
+        for attributes in tags.hidden_row.findall(block):
+            row = int(_attribute(attributes, b"r") or 0)
+            if rows and rows[-1][1] + 1 == row:
+                rows[-1] = rows[-1][0], row
+            else:
+                rows.append((row, row))
+        for span in tags.hidden_column.findall(block):
+            first, last = _attribute(span, b"min"), _attribute(span, b"max")
+            self._found.hidden_columns.append((int(first or 0), int(last or 0)))
+
+    def _note_colours(self, tags: "_Tags", block: bytes) -> None:
+        """Remember the places of coloured cells with a value."""
+        found, colours = self._found, self._workbook.colours
+        for attributes in tags.number_cell.findall(block):
+            style = self._coloured and self._coloured.search(attributes)
+            place = _place(attributes) if style else None
+            if place is None:
+                continue
+            if not self._coloured_left:
+                found.colours_cut = True
+                return
+            self._coloured_left -= 1
+            colour = colours[int(_attribute(attributes, b"s") or b"0")]
+            places = found.colours.setdefault(colour, array("Q"))
+            places.append(place[0] << COLUMN_BITS | place[1])
 
     def _note_columns(self, tags: "_Tags", block: bytes) -> None:
         """Remember the column of the last cell of each row, and every wide one."""
@@ -386,6 +437,10 @@ class _Scanner:
     @cached_property
     def _percent(self) -> re.Pattern[bytes] | None:
         return _style_pattern(self._workbook.percent_styles)
+
+    @cached_property
+    def _coloured(self) -> re.Pattern[bytes] | None:
+        return _style_pattern(frozenset(self._workbook.colours))
 
     @cached_property
     def _date(self) -> re.Pattern[bytes] | None:
@@ -437,7 +492,7 @@ class _Tags:
             + start + rb"v\s*/>\s*|" + start + rb"v></[^>]*>\s*)?" + stop + rb"c>"
         )  # fmt: skip
         self.hidden_row = re.compile(
-            start + rb"row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']"
+            start + rb"row\s([^>]*?\bhidden=[\"'](?:1|true)[\"'][^>]*)>"
         )
         self.hidden_column = re.compile(
             start + rb"col\s([^>]*?\bhidden=[\"'](?:1|true)[\"'][^>]*)>"

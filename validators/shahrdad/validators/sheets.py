@@ -11,7 +11,7 @@ goes to a reader that stops where the table ends.
 import datetime as dt
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -73,11 +73,13 @@ class Workbook:
         names: Names of all its sheets.
         visible: Names of those that are shown and not ours.
         read: Reads a sheet by name.
+        hidden: Names of those that are hidden and not ours.
     """
 
     names: tuple[str, ...]
     visible: tuple[str, ...]
     read: Callable[[str], Sheet]
+    hidden: tuple[str, ...] = ()
 
 
 def open_workbook(
@@ -94,18 +96,22 @@ def open_workbook(
         visible = tuple(s.name for s in facts.sheets if s.visible and not s.ours)
         names = tuple(sheet.name for sheet in facts.sheets)
         return Workbook(
-            names, visible, lambda name: _read_xlsx(source, name, facts, limits)
+            names,
+            visible,
+            lambda name: _read_xlsx(source, name, facts, limits),
+            tuple(s.name for s in facts.sheets if not s.visible and not s.ours),
         )
     if content.format == "ods":
         _check_ods(source, limits)
     names, visible = _list_sheets(source)
-    errors = biff_scan.error_cells(source) if content.format == "xls" else {}
+    scanned = biff_scan.scan(source) if content.format == "xls" else {}
     return Workbook(
         names,
         visible,
         lambda name: _read_other(
-            source, name, errors.get(names.index(name), {}), limits
+            source, name, scanned.get(names.index(name), SheetFacts()), limits
         ),
+        tuple(name for name in names if name not in visible),
     )
 
 
@@ -191,13 +197,13 @@ def _too_large(source: Source, found: int, unit: str, found_max: int) -> DataErr
     )
 
 
-def _read_other(
-    source: Source, name: str, errors: Mapping[tuple[int, int], str], limits: Limits
-) -> Sheet:
+def _read_other(source: Source, name: str, facts: SheetFacts, limits: Limits) -> Sheet:
     """Read a sheet of an XLS or ODS, with its error cells put back."""
-    sheet = Sheet(name, _calamine_rows(source, name, limits))
-    for (row, column), text in errors.items():
+    sheet = Sheet(name, _calamine_rows(source, name, limits), facts)
+    for (row, column), text in facts.errors.items():
         _put(sheet.rows, row, column, ErrorCell(text))
+    facts.rows = len(sheet.rows)
+    facts.columns = max(map(len, sheet.rows), default=0)
     return sheet
 
 
@@ -264,18 +270,7 @@ def _read_sparse(source: Source, name: str, facts: SheetFacts, limits: Limits) -
 
 
 def _findings(facts: SheetFacts) -> Iterator[Finding]:
-    """Return what the report says about a sheet as a whole and about single cells."""
-    hidden = [
-        f"{count} {what}"
-        for count, what in (
-            (facts.hidden_rows, "rows"),
-            (facts.hidden_columns, "columns"),
-            (int(facts.filtered and facts.hidden_rows > 0), "filter"),
-        )
-        if count
-    ]
-    if hidden:
-        yield Finding("source-hidden", "warning", {"value": ", ".join(hidden)})
+    """Return what the report says about single cells of a sheet."""
     for row, column in facts.empty_formulas:
         address = f"{column_letters(column)}{row}"
         yield Finding(

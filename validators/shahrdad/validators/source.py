@@ -9,24 +9,24 @@ later.
 (8, b'a,b')
 """
 
-import hashlib
 import io
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from shahrdad.datasets.errors import DataError, Reason
+from shahrdad.validators.byte_facts import ByteFacts, look_at
 from shahrdad.validators.limits import DEFAULT, Limits
 
-HEAD_BYTES = 4_096
 BLOCK_BYTES = 1 << 20
 SPOOL_BYTES = 16 << 20  # a stream that cannot be rewound goes to disk beyond this
 
-Given = Path | str | bytes | BinaryIO
+Given = Path | str | bytes | IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,29 @@ class Source:
 
     Attributes:
         name: Its name without folders; None for nameless bytes.
-        size: Its length in bytes.
-        sha256: Its hash, lower-case hexadecimal.
-        head: Its first bytes, at most `HEAD_BYTES`.
+        facts: What its bytes are: their number, their hash, whether they are UTF-8.
         open: Opens it from its first byte; each call gives a stream of its own, but for
             a file object, which only one reader may use at a time.
     """
 
     name: str | None
-    size: int
-    sha256: str
-    head: bytes
+    facts: ByteFacts
     open: Callable[[], BinaryIO]
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return self.facts.size
+
+    @property
+    def sha256(self) -> str | None:
+        """Its hash, lower-case hexadecimal; None when it was not asked for."""
+        return self.facts.sha256
+
+    @property
+    def head(self) -> bytes:
+        """Its first bytes, at most `byte_facts.HEAD_BYTES`."""
+        return self.facts.head
 
     @property
     def label(self) -> str:
@@ -55,7 +66,12 @@ class Source:
 
     @classmethod
     def of(
-        cls, given: Given, *, name: str | None = None, limits: Limits = DEFAULT
+        cls,
+        given: Given,
+        *,
+        name: str | None = None,
+        limits: Limits = DEFAULT,
+        hashed: bool = True,
     ) -> "Source":
         """Take a source in: measure and hash it.
 
@@ -63,36 +79,26 @@ class Source:
             given: A path, the bytes themselves, or a binary file object.
             name: Its name for reports; a path has one already.
             limits: The bounds.
+            hashed: Whether its hash is wanted.
 
         Raises:
             DataError: SOURCE_TOO_LARGE.
             OSError: the path cannot be opened.
         """
+        opened: Callable[[], BinaryIO]
         if isinstance(given, str | Path):
             path = Path(given)
-            return cls._measured(name or path.name, lambda: path.open("rb"), limits)
-        if isinstance(given, bytes | bytearray | memoryview):
+            name, opened = name or path.name, lambda: path.open("rb")
+        elif isinstance(given, bytes | bytearray | memoryview):
             held = bytes(given)
-            return cls._measured(name, lambda: io.BytesIO(held), limits)
-        if not hasattr(given, "read"):
+            opened = partial(io.BytesIO, held)
+        elif hasattr(given, "read"):
+            opened = _rewinding(given, limits, name or "(bytes)")
+        else:
             raise ValueError("a source is a path, bytes or a binary file object")
-        return cls._measured(name, _rewinding(given, limits, name or "(bytes)"), limits)
-
-    @classmethod
-    def _measured(
-        cls, name: str | None, opened: Callable[[], BinaryIO], limits: Limits
-    ) -> "Source":
-        """Read a source once for its length, hash and head."""
-        digest = hashlib.sha256()
-        size, head = 0, b""
         with opened() as stream:
-            while block := stream.read(BLOCK_BYTES):
-                if not head:
-                    head = block[:HEAD_BYTES]
-                size += len(block)
-                check_size(size, limits, name or "(bytes)")
-                digest.update(block)
-        return cls(name, size, digest.hexdigest(), head, opened)
+            grown = partial(check_size, limits=limits, name=name or "(bytes)")
+            return cls(name, look_at(stream, hashed=hashed, grown=grown), opened)
 
 
 def check_size(size: int, limits: Limits, name: str) -> None:
@@ -114,7 +120,7 @@ def check_size(size: int, limits: Limits, name: str) -> None:
 class _Unclosed(io.RawIOBase):
     """A view of a stream whose owner closes it; reading starts at its beginning."""
 
-    def __init__(self, stream: BinaryIO, start: int) -> None:
+    def __init__(self, stream: IO[bytes], start: int) -> None:
         self._stream, self._start, self._place = stream, start, 0
 
     def readable(self) -> bool:
@@ -134,7 +140,8 @@ class _Unclosed(io.RawIOBase):
         return self._place
 
     def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
+        # A block at a time: what is asked for may be large, and would be held twice.
+        view = memoryview(buffer)[:BLOCK_BYTES]  # type: ignore[arg-type]
         self._stream.seek(self._start + self._place)
         block = self._stream.read(len(view))
         view[: len(block)] = block
@@ -142,7 +149,7 @@ class _Unclosed(io.RawIOBase):
         return len(block)
 
 
-def _rewinding(stream: BinaryIO, limits: Limits, name: str) -> Callable[[], BinaryIO]:
+def _rewinding(stream: IO[bytes], limits: Limits, name: str) -> Callable[[], BinaryIO]:
     """Return an opener for a stream; one that cannot be rewound is copied first."""
     if getattr(stream, "seekable", lambda: False)():
         start = stream.tell()

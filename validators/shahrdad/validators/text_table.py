@@ -30,6 +30,7 @@ import pyarrow as pa
 from shahrdad.validators.tokenize import Dialect
 
 if TYPE_CHECKING:
+    from shahrdad.validators.changes import ChangesFile
     from shahrdad.validators.questions import Questions
 
 Severity = Literal["error", "warning", "info"]
@@ -155,7 +156,7 @@ class SourceFacts:
     Attributes:
         name: Name of the file as given, without folders; None for bytes.
         bytes: Length of the file as it came.
-        sha256: Its hash, lower-case hexadecimal.
+        sha256: Its hash, lower-case hexadecimal; None when it was not asked for.
         format: `csv`, `tsv`, `xlsx`, `xls`, `ods`, `json`, `jsonl` or `parquet`.
         container: `gz` or `zip` around it, or None.
         sheet: Name of the sheet that was read, for workbooks.
@@ -168,7 +169,7 @@ class SourceFacts:
 
     name: str | None
     bytes: int
-    sha256: str
+    sha256: str | None
     format: str
     container: str | None = None
     sheet: str | None = None
@@ -288,6 +289,7 @@ class Audit:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], StepCount] = {}
+        self.changes: ChangesFile | None = None  # where every change goes, if anywhere
 
     def add(
         self, column: str, step: str, changes: Iterable[tuple[int, str, str]]
@@ -301,6 +303,9 @@ class Audit:
         """
         listed = list(changes)
         befores = [before for _, before, _ in listed]
+        if self.changes is not None and listed:
+            rows, _, afters = zip(*listed, strict=True)
+            self.changes.add(column, step, rows, befores, afters)
         self.add_counted(column, step, len(listed), befores, listed.__getitem__)
 
     def add_counted(

@@ -26,7 +26,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
+
+from shahrdad.validators.read_ahead import ReadAhead
 
 BLOCK_BYTES = 2 << 20
 ROW_BYTES_MAX = 64 << 20  # a record that needs a larger block is refused
@@ -136,6 +139,8 @@ def tokenize(
     block_bytes: int = BLOCK_BYTES,
     row_bytes_max: int = ROW_BYTES_MAX,
     exact: bool = False,
+    checked: bool = False,
+    plain: bool = False,
 ) -> Iterator[TokenBatch]:
     """Cut UTF-8 text into batches of cells.
 
@@ -146,8 +151,11 @@ def tokenize(
         width: The number of cells that a record should have, at least 1.
         skip: Records before the data (the header's rows); they are counted.
         block_bytes: Bytes parsed at a time.
-        row_bytes_max: The longest record.
+        row_bytes_max: No record is longer; up to half of it, each fits.
         exact: Take `csv.reader`, which tells a blank line from a record of empty cells.
+        checked: Whether the text is known to be UTF-8, so that Arrow need not look.
+        plain: Whether no quote and no carriage return is in it, so that every line feed
+            ends a record and Arrow finds the ends faster.
 
     Raises:
         RowTooLongError: A record does not fit into the largest block.
@@ -161,8 +169,19 @@ def tokenize(
     while True:
         try:
             with opened() as stream:
-                cut = _cut_with_arrow(stream, dialect, width, skip, block_bytes)
+                cut = _cut_with_arrow(
+                    stream,
+                    dialect,
+                    width,
+                    skip,
+                    block_bytes,
+                    row_bytes_max,
+                    checked=checked,
+                    plain=plain,
+                )
                 for batch in _from(cut, skip, emitted):
+                    if block_bytes > row_bytes_max // 2:
+                        _check_lengths(batch, row_bytes_max)
                     emitted = batch.first_row - skip - 1 + batch.rows
                     yield batch
         except _UnclosedQuoteError:
@@ -170,11 +189,10 @@ def tokenize(
         except pa.ArrowInvalid as error:
             if "straddl" not in str(error):
                 raise
-            if _is_shorter(opened, block_bytes):
-                break  # only skipped records, the last without a line end
-            if block_bytes >= row_bytes_max:
+            # Arrow puts a record together from two blocks, so these are half a record.
+            if block_bytes >= row_bytes_max // 2:
                 raise RowTooLongError(row_bytes_max) from error
-            block_bytes = min(block_bytes * 4, row_bytes_max)
+            block_bytes = min(block_bytes * 4, row_bytes_max // 2)
         else:
             return
     with opened() as stream:
@@ -185,9 +203,20 @@ class _UnclosedQuoteError(Exception):
     """The last record ends within quotes: only `csv.reader` knows all of its text."""
 
 
-def _is_shorter(opened: Callable[[], BinaryIO], size: int) -> bool:
-    with opened() as stream:
-        return len(stream.read(size + 1)) <= size
+def _check_lengths(batch: TokenBatch, row_bytes_max: int) -> None:
+    """Refuse a record above the cap: Arrow cuts one that lies in two blocks.
+
+    Raises:
+        RowTooLongError: There is one.
+    """
+    lengths = np.zeros(batch.rows, np.int64)
+    for cells in batch.columns:
+        found = pc.fill_null(pc.binary_length(cells), 0)
+        lengths += found.to_numpy(zero_copy_only=False)
+    for row in batch.ragged:
+        lengths[row.index] = sum(len(cell.encode()) for cell in row.cells)
+    if len(lengths) and lengths.max() > row_bytes_max:
+        raise RowTooLongError(row_bytes_max)
 
 
 def _from(
@@ -214,55 +243,84 @@ def _without_first(batch: TokenBatch, count: int) -> TokenBatch:
 
 
 def _cut_with_arrow(
-    stream: BinaryIO, dialect: Dialect, width: int, skip: int, block_bytes: int
+    stream: BinaryIO,
+    dialect: Dialect,
+    width: int,
+    skip: int,
+    block_bytes: int,
+    row_bytes_max: int,
+    *,
+    checked: bool,
+    plain: bool,
 ) -> Iterator[TokenBatch]:
     """Cut with pyarrow.csv; see `tokenize`."""
     # The reader parses one block ahead: when a batch comes, the handler has already
     # seen the ragged records of the next one. So they wait here, by number.
     waiting: deque[tuple[int, str]] = deque()
 
+    too_long = False
+
     def keep(row: arrow_csv.InvalidRow) -> str:
-        waiting.append((row.number, row.text))
+        nonlocal too_long
+        too_long = too_long or len(row.text) > row_bytes_max
+        # Nothing is made of a text that is refused: it would be held several times.
+        waiting.append((row.number, "" if too_long else row.text))
         return "skip"
 
     names = [f"c{number}" for number in range(width)]
-    base = skip  # records before the batch
+    base = 0  # records before the batch
+    ahead = ReadAhead(stream)
     try:
         reader = arrow_csv.open_csv(
-            stream,
+            ahead,
             arrow_csv.ReadOptions(
                 use_threads=False,  # else the handler is not told the number
                 block_size=block_bytes,
+                # No `skip_rows_after_names`: each NUL in a skipped record would make
+                # it skip one record more. We leave them out below.
                 column_names=names,
-                skip_rows_after_names=skip,
             ),
             arrow_csv.ParseOptions(
                 delimiter=dialect.delimiter,
                 quote_char=False if dialect.quote is None else dialect.quote,
-                newlines_in_values=True,
+                newlines_in_values=not plain,
                 ignore_empty_lines=False,
                 invalid_row_handler=keep,
             ),
             arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=False,
+                check_utf8=not checked,
             ),
         )
     except pa.ArrowInvalid as error:
         if "Empty CSV file" in str(error):
             return
         raise
-    for good in reader:
-        taken: list[tuple[int, str]] = []
-        while waiting and waiting[0][0] <= base + good.num_rows + len(taken):
-            taken.append(waiting.popleft())
-        batch = _merge(base, list(good.columns), good.num_rows, taken, dialect)
-        if batch.rows:
-            yield batch
-        base += good.num_rows + len(taken)
+    try:
+        for good in reader:
+            if too_long:
+                raise RowTooLongError(row_bytes_max)
+            taken: list[tuple[int, str]] = []
+            while waiting and waiting[0][0] <= base + good.num_rows + len(taken):
+                taken.append(waiting.popleft())
+            batch = _merge(base, list(good.columns), good.num_rows, taken, dialect)
+            base += good.num_rows + len(taken)
+            yield from _after(skip, batch)
+    finally:
+        ahead.release()  # or Arrow's thread waits for room when the reader ends
+    if too_long:
+        raise RowTooLongError(row_bytes_max)
     if waiting:
         empty = [pa.array([], pa.string())] * width
-        yield _merge(base, empty, 0, list(waiting), dialect)
+        yield from _after(skip, _merge(base, empty, 0, list(waiting), dialect))
+
+
+def _after(skip: int, batch: TokenBatch) -> Iterator[TokenBatch]:
+    """Yield what a batch has after the first records of the file, if anything."""
+    before = max(0, skip - batch.first_row + 1)
+    if before < batch.rows:
+        yield _without_first(batch, before) if before else batch
 
 
 def _merge(

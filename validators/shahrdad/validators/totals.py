@@ -1,8 +1,9 @@
 """Rows that are no data: those a profile skips, and rows of totals.
 
 A row of totals is one whose codes are empty, or say «جمع» themselves, and whose first
-text is a word for a total. It is never imported as a leaf: it is left out and reported,
-or becomes a subtotal where the profile says so.
+text is a word for a total. It is never imported as a leaf: it is left out and reported.
+Nobody can tell which rows it sums up, so it is no subtotal either; subtotals with their
+children come from a hierarchy of level columns (`path` of a profile).
 """
 
 import re
@@ -85,12 +86,12 @@ class RowFilter:
         patterns: Patterns of the first text of rows that the profile skips.
         anchors: Columns of the file that hold the codes of a row; without any, no row
             is taken for a total.
-        skipped: What was left out so far.
+        skipped: What was left out so far: row, first text, code of the report.
     """
 
     patterns: tuple[re.Pattern[str], ...] = ()
     anchors: tuple[int, ...] = ()
-    skipped: list[tuple[int, str]] = field(default_factory=list)
+    skipped: list[tuple[int, str, str]] = field(default_factory=list)
 
     def apply(self, batch: TextBatch) -> TextBatch:
         """Return a batch without the rows that are no data."""
@@ -102,7 +103,8 @@ class RowFilter:
             )
             if skipped or (self.anchors and self._is_total_row(batch, at, text)):
                 out[at] = True
-                self.skipped.append((int(batch.rows[at]), text))
+                code = "row-skipped" if skipped else "row-total"
+                self.skipped.append((int(batch.rows[at]), text, code))
         if not out.any():
             return batch
         keep = pa.array(~out)
@@ -145,16 +147,17 @@ class RowFilter:
 
     def findings(self) -> list[Finding]:
         """Return what the report says about the rows that were left out."""
-        if not self.skipped:
-            return []
-        rows = [
-            Finding("row-skipped", "warning", {"value": 1}, row=row, cell=text)
-            for row, text in self.skipped[:SHOWN_MAX]
-        ]
-        rest = len(self.skipped) - SHOWN_MAX
-        if rest > 0:
-            rows.append(Finding("row-skipped", "warning", {"value": rest}))
-        return rows
+        found = []
+        for code in ("row-skipped", "row-total"):
+            rows = [(row, text) for row, text, why in self.skipped if why == code]
+            found += [
+                Finding(code, "warning", {"value": 1}, row=row, cell=text)
+                for row, text in rows[:SHOWN_MAX]
+            ]
+            rest = len(rows) - SHOWN_MAX
+            if rest > 0:
+                found.append(Finding(code, "warning", {"value": f"… (+{rest})"}))
+        return found
 
 
 def _first_text(batch: TextBatch, at: int) -> str:

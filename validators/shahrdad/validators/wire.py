@@ -14,7 +14,7 @@ from shahrdad.validators.report import Outcome, Report
 _PLAIN = (
     "mode", "route", "reason", "name", "place", "labels", "fields", "rows", "source",
     "schema", "profile", "refs", "normalisation", "listed_max", "sha256", "size",
-    "quarantine_rows",
+    "quarantine_rows", "quarantine_sha256",
 )  # fmt: skip
 
 

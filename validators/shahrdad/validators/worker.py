@@ -23,11 +23,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from shahrdad.validators.limits import DEFAULT
+
 MEMORY_BYTES_MAX = 3 << 30
 CPU_SECONDS_MAX = 900
 WALL_SECONDS_MAX = 1_800
 FILE_BYTES_MAX = 32 << 30
 FILES_MAX = 256
+COPY_BYTES = 1 << 20
+QUARANTINE = "quarantine.parquet"  # in the worker's folder
 _MEMORY_SIGNS = (
     "emory",
     "malloc",
@@ -64,6 +68,8 @@ def validate_isolated(
     context: Any,
     sink: Any,
     parquet: Any,
+    changes: Any,
+    quarantine: Any,
     on_progress: Any,
     cancel: Any,
     options: Any,
@@ -77,12 +83,14 @@ def validate_isolated(
     """
     from shahrdad.validators import api
     from shahrdad.validators import options as choices
+    from shahrdad.validators.quarantine import QuarantineFile
     from shahrdad.validators.sink import ParquetSink, Sinks
     from shahrdad.validators.wire import context_to_wire, ref_to_wire
 
     limits = limits or WorkerLimits()
     resolved = api.resolve(schema)
     sinks = Sinks(sink, None if parquet is None else ParquetSink(parquet))
+    aside = None if quarantine is None else QuarantineFile(quarantine)
     started = time.perf_counter()
     try:
         with tempfile.TemporaryDirectory(prefix="shahrdad-worker-") as name:
@@ -102,20 +110,23 @@ def validate_isolated(
                 "context": context_to_wire(choices.Context.of(context)),
                 "options": asdict(options),
                 "rows": bool(sinks),
+                "changes": None if changes is None else str(Path(changes).resolve()),
+                "quarantine": None if aside is None else QUARANTINE,
                 "limits": asdict(limits),
             }
             report = _Conversation(request, folder, limits, on_progress, cancel).report(
                 resolved
             )
-            if report.valid or options.quarantine:
+            if report.accepted:
                 _give_rows(folder, sinks)
+                if aside is not None:
+                    aside.receive(folder / QUARANTINE)
     except BaseException:
         sinks.abort()
+        if aside is not None:
+            aside.abort()
         raise
-    if report.valid or options.quarantine:
-        sinks.commit()
-    else:
-        sinks.abort()
+    api.end(report, sinks, aside)
     report.seconds = time.perf_counter() - started
     again = source if isinstance(source, str | Path | bytes) else None
     if again is not None:
@@ -136,9 +147,14 @@ def _source_file(source: Any, folder: Path) -> tuple[Path, str | None]:
     if isinstance(source, str | Path):
         path = Path(source).resolve()
         return path, path.name
-    data = source if isinstance(source, bytes) else source.read()
     path = folder / "source"
-    path.write_bytes(data)
+    if isinstance(source, bytes):
+        path.write_bytes(source)
+        return path, None
+    left = DEFAULT.source_bytes_max + 1  # the worker refuses what is too long
+    with path.open("wb") as file:
+        while left > 0 and (block := source.read(min(left, COPY_BYTES))):
+            left -= file.write(block)
     return path, None
 
 
@@ -400,6 +416,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
         refs={key: Ref(**ref) for key, ref in request["refs"].items()},
         context=context_from_wire(request["context"]),
         sink=_RowsFile(Path("rows.arrow")) if request["rows"] else None,
+        changes=request["changes"],
+        quarantine=request["quarantine"],
         on_progress=lambda progress: _say({"progress": asdict(progress)}),
         cancel=token,
         options=options_from_wire(request["options"]),

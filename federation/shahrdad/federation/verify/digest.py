@@ -29,6 +29,10 @@ class Digest:
         if type(self.raw) is not bytes or len(self.raw) != DIGEST_BYTES:
             raise ValueError("a digest is 32 bytes")
 
+    def __hash__(self) -> int:
+        """Return the hash of the bytes: digests are the keys of large tables."""
+        return hash(self.raw)
+
     @classmethod
     def of(cls, data: bytes) -> "Digest":
         """Return the digest of some bytes."""

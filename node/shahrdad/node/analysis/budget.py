@@ -21,7 +21,8 @@ CURRENT = "current_expense"
 NONE = ""  # the part of lines that do not say
 COLUMNS = (
     "report_period", "budget_stage", "budget_scope", "org_unit_id", "district_no",
-    "side", "economic_class", "line_code", "line_title", "is_subtotal", "mission_code",
+    "side", "economic_class", "line_code", "line_title", "parent_line_code",
+    "is_subtotal", "mission_code",
     "program_code", "program_title", "project_id", "payment_nature", "stability",
     "is_intra_transfer", "approved_rial", "amended_rial", "actual_rial", "as_of_date",
 )  # fmt: skip
@@ -82,6 +83,7 @@ class Statement:
         period: Of `report_period`; the longest that was published.
         scope: Of `budget_scope`.
         rows: Leaf lines of both sides.
+        subtotals: The lines that sum up others.
     """
 
     city: str
@@ -91,6 +93,7 @@ class Statement:
     periods: tuple[str, ...]
     scopes: tuple[str, ...]
     rows: tuple[Row, ...]
+    subtotals: tuple[Row, ...]
     input: Input
     time: str
     example: bool
@@ -142,7 +145,8 @@ def statement(
         scope: The municipality's by default, else the first that was published.
         period: The longest by default.
     """
-    leaves = [row for row in release.rows(*COLUMNS) if not row["is_subtotal"]]
+    every = release.rows(*COLUMNS)
+    leaves = [row for row in every if not row["is_subtotal"]]
     scopes = tuple(
         one for one in SCOPES if any(row["budget_scope"] == one for row in leaves)
     )
@@ -169,6 +173,12 @@ def statement(
         periods=periods,
         scopes=scopes,
         rows=tuple(row for row in leaves if row["report_period"] == wanted),
+        subtotals=tuple(
+            row
+            for row in every
+            if row["is_subtotal"]
+            and (row["budget_scope"], row["report_period"]) == (chosen, wanted)
+        ),
         input=release.input,
         time=release.time,
         example=release.example,
@@ -326,14 +336,91 @@ def share_of(part: Sequence[Row], whole: Sequence[Row]) -> Share | None:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check of a statement that its page shows as a sentence."""
+    """A check of a statement that its page shows as a sentence.
+
+    Attributes:
+        name: "balance", "parts" or "unit".
+        rial: By how much it fails; of "unit" the approved amount for each resident.
+    """
 
     name: str
     holds: bool
-    difference: int
+    rial: int
 
 
 def checks(chosen: Statement) -> list[Check]:
-    """Return whether sources equal uses (B1), approved amounts."""
+    """Return the checks that this statement can be put to, approved amounts.
+
+    Sources equal uses (B1). Subtotals equal the sum of their lines (B2), where there
+    are subtotals. The amount for each resident is one that a city can have (B7), where
+    the whole year and the population are known: a table in another unit is not.
+    """
     difference = chosen.total("source").approved - chosen.total("use").approved
-    return [Check("balance", difference == 0, difference)]
+    found = [Check("balance", difference == 0, difference)]
+    if chosen.subtotals:
+        missed = parts_missed(chosen)
+        found.append(Check("parts", missed == 0, missed))
+    band = per_resident_band(chosen.year)
+    head = per(chosen.total("use").approved, chosen.population)
+    whole_year = chosen.period == "annual" and chosen.scope != "affiliates"
+    if band is not None and head is not None and whole_year:
+        found.append(Check("unit", band[0] <= head <= band[1], head))
+    return found
+
+
+def parts_missed(chosen: Statement) -> int:
+    """Return by how much subtotals differ from the sums of their lines, in rial."""
+    wanted: dict[tuple[str, str], int] = {}
+    summed: dict[tuple[str, str], int] = {}
+    for row in chosen.subtotals:
+        key = (row["side"], row["line_code"])
+        wanted[key] = wanted.get(key, 0) + (row["approved_rial"] or 0)
+    for row in (*chosen.rows, *chosen.subtotals):
+        key = (row["side"], row["parent_line_code"])
+        if key in wanted:
+            summed[key] = summed.get(key, 0) + (row["approved_rial"] or 0)
+    return sum(abs(amount - summed.get(key, 0)) for key, amount in wanted.items())
+
+
+def per_resident_band(year: int | None) -> tuple[int, int] | None:
+    """Return the least and the most rial for each resident that a year can have."""
+    for row in code_list("per_capita_band").rows:
+        if row["fiscal_year"] == str(year):
+            return int(row["low_rial"]), int(row["high_rial"])
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """One year of a city's budgets, uses or sources."""
+
+    year: int
+    period: str
+    approved: int
+    actual: int | None
+    input: Input
+
+
+def over_years(budgets: Gathered, city: str, scope: str, side: str) -> list[Year]:
+    """Return a side of a city's budgets, year by year, the earliest first.
+
+    Of a year with several datasets the first by reference counts, as on its page.
+    """
+    found: dict[int, Year] = {}
+    for release in budgets.of(city):
+        chosen = statement(release, scope)
+        if (
+            release.fiscal_year is None
+            or chosen is None
+            or release.fiscal_year in found
+        ):
+            continue
+        sums = chosen.total(side)
+        found[release.fiscal_year] = Year(
+            release.fiscal_year,
+            chosen.period,
+            sums.approved,
+            sums.actual,
+            release.input,
+        )
+    return [found[year] for year in sorted(found)]

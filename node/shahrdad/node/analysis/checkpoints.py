@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.federation import month_roots
 from shahrdad.federation.log_store import LogStore
 from shahrdad.node.analysis.limits import CHECKPOINTS_MAX
 from shahrdad.node.analysis.releases import COUNTED_STATES, Moment
@@ -51,6 +52,30 @@ def checkpoints(node: NodeView, until: str) -> tuple[Checkpoint, ...]:
             root = logs.root_at(origin, size).hex()
             found.append(Checkpoint(origin, str(status.get("city") or ""), size, root))
     return tuple(sorted(found)[:CHECKPOINTS_MAX])
+
+
+def closed(node: NodeView, forum: str, month: str) -> tuple[Checkpoint, ...] | None:
+    """Return the logs as the forum pinned them when it closed a month.
+
+    None where it has not, or where this node does not hold all of it yet.
+    """
+    logs = LogStore(node.database.connect)
+    found = month_roots.published(logs, forum, month) if forum else None
+    if found is None:
+        return None
+    cities = {
+        str(log.get("origin")): str(log.get("city") or "")
+        for log in node.federation_status().get("logs", [])
+    }
+    listed = [
+        Checkpoint(one.origin, cities.get(one.origin, ""), one.size, one.root)
+        for one in month_roots.read(found[1]).logs
+    ]
+    try:
+        check(node, listed)
+    except RequestError:
+        return None
+    return tuple(sorted(listed))
 
 
 def size_at(logs: LogStore, origin: str, size: int, until: str) -> int:

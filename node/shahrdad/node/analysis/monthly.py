@@ -13,7 +13,7 @@ import rfc8785
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.datasets.jalali import from_gregorian
-from shahrdad.node.analysis import checkpoints, duties
+from shahrdad.node.analysis import checkpoints, duties, month_note, monthly_news
 from shahrdad.node.analysis.checkpoints import Checkpoint
 from shahrdad.node.analysis.month import Month, instant
 from shahrdad.node.analysis.monthly_parts import (
@@ -55,7 +55,11 @@ def compute(node: NodeView, month: Month, now: datetime) -> dict[str, Any]:
     if month.start > present:
         raise RequestError(Reason.MONTH_UNKNOWN, month=month.text)
     as_of = min(month.end, present)
-    return build(node, month, as_of, checkpoints.checkpoints(node, as_of))
+    forum = node.config.federation.trust.member_log
+    pinned = checkpoints.closed(node, forum, month.text)
+    if pinned is None:
+        pinned = checkpoints.checkpoints(node, as_of)
+    return build(node, forum, month, as_of, pinned)
 
 
 def recompute(node: NodeView, report: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def recompute(node: NodeView, report: dict[str, Any]) -> dict[str, Any]:
     if not month.start <= as_of <= month.end:
         raise RequestError(Reason.MALFORMED, field="as_of", detail=as_of[:40])
     checkpoints.check(node, pinned)
-    return build(node, month, as_of, pinned)
+    return build(node, str(report.get("forum")), month, as_of, pinned)
 
 
 def content(report: dict[str, Any]) -> bytes:
@@ -88,7 +92,11 @@ def view(releases: Releases, at: date) -> View:
 
 
 def build(
-    node: NodeView, month: Month, as_of: str, pinned: Sequence[Checkpoint]
+    node: NodeView,
+    forum: str,
+    month: Month,
+    as_of: str,
+    pinned: Sequence[Checkpoint],
 ) -> dict[str, Any]:
     """Return the report: a function of its arguments and the pinned logs alone."""
     releases = Releases(node)
@@ -100,6 +108,7 @@ def build(
     judged = duties.judge(now.releases, at, date.min, newest_only=True)
     aged = duties.aged(now.releases, (*MANDATORY, *FAMILIES[2:]), at)
     year_judged = duties.judge(now.releases, at, back_a_year(at))
+    listed = monthly_news.changes(now, month, as_of)
     return {
         "format": FORMAT,
         "month": month.text,
@@ -108,7 +117,11 @@ def build(
         "checkpoints": [one.to_dict() for one in pinned],
         "cities": list(now.releases.cities()),
         "budget_year": now.year,
-        "activity": activity(now, month, as_of, judged, aged),
+        "forum": forum,
+        "code": month_note.code(forum, month.text, pinned),
+        "activity": activity(now, listed, judged, aged),
+        "changes": monthly_news.shortened(listed),
+        "quality": monthly_news.quality(now, then),
         "notable": notable(now, then),
         "duties": [duty_dict(one) for one in judged],
         "aged": [aged_dict(one) for one in aged],
@@ -134,42 +147,22 @@ def back_a_year(at: date) -> date:
 
 def activity(
     now: View,
-    month: Month,
-    as_of: str,
+    listed: list[dict[str, Any]],
     judged: Sequence[duties.Judged],
     aged: Sequence[duties.Aged],
 ) -> list[dict[str, Any]]:
-    """Return what each city published, changed and withdrew in the month."""
-    found = {
-        city: {"published": 0, "changed": 0, "withdrawn": 0}
-        for city in now.releases.cities()
-    }
-    sizes = now.releases.moment.sizes if now.releases.moment else {}
-    for ref, listed in now.releases.history().items():
-        city = ref.split("/")[0]
-        if city not in found:
-            continue
-        for change in listed:
-            if not month.start <= change.time <= as_of:
-                continue
-            if change.index >= sizes.get(now.releases.origin(ref), 0):
-                continue
-            if change.op == "delete":
-                found[city]["withdrawn"] += 1
-            elif change.op == "put":
-                kind = "published" if change.version == 1 else "changed"
-                found[city][kind] += 1
+    """Return what each city published, changed and withdrew, and what it owes."""
     late = [one.city for one in judged if one.state == "late"]
     late += [one.city for one in aged]
     missing = [one.city for one in judged if one.state == "missing"]
     return [
         {
             "city": city,
-            **counts,
+            **monthly_news.counts(listed, city),
             "late": late.count(city),
             "missing": missing.count(city),
         }
-        for city, counts in found.items()
+        for city in now.releases.cities()
     ]
 
 

@@ -11,10 +11,10 @@ given sizes, up to a time.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import rfc8785
@@ -39,6 +39,7 @@ ARROW: Mapping[str, pa.DataType] = {
     "date": pa.date32(),
 }
 Row = dict[str, Any]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,6 +71,7 @@ class Release:
     Attributes:
         declared: Announced figures that its city published beside it.
         example: Whether it says of itself that it is invented.
+        warnings: How many its validation left; None where the record does not say.
     """
 
     city: str
@@ -84,6 +86,7 @@ class Release:
     declared: Mapping[str, str]
     example: bool
     table: pa.Table
+    warnings: int | None = None
 
     @property
     def input(self) -> Input:
@@ -122,6 +125,12 @@ class Gathered:
     def inputs(self) -> tuple[Input, ...]:
         """What a figure over all of them rests on."""
         return tuple(sorted(one.input for one in self.releases))
+
+
+def of_year(gathered: Gathered, fiscal_year: int) -> Gathered:
+    """Return the releases of one fiscal year."""
+    kept = tuple(one for one in gathered.releases if one.fiscal_year == fiscal_year)
+    return replace(gathered, releases=kept)
 
 
 def inputs_digest(inputs: Sequence[Input]) -> str:
@@ -188,6 +197,19 @@ class Releases:
         self._history: dict[str, list[Change]] | None = None
         self._states: dict[str, str] | None = None
         self._origins: dict[str, str] = {}
+        self._known: dict[object, Any] = {}
+        self._held_bytes = 0
+
+    def once(self, name: object, make: Callable[[], Made]) -> Made:
+        """Return what `make` returned the first time that this name was asked for.
+
+        What a reader finds never changes, so a page computes a figure once; two
+        threads may both compute it, to the same result.
+        """
+        if name not in self._known:
+            self._known[name] = make()
+        found: Made = self._known[name]
+        return found
 
     def at(self, moment: Moment | None) -> "Releases":
         """Return a reader of another moment, over the same tables."""
@@ -209,13 +231,24 @@ class Releases:
 
     def gather(self, family: str, fiscal_year: int | None = None) -> Gathered:
         """Return the releases of a family, one a dataset, in order of reference."""
+        if fiscal_year is not None:
+            return of_year(self.gather(family), fiscal_year)
+        kept = self._known.get(("gather", family))
+        if isinstance(kept, Gathered):
+            return kept
+        found = self._gather(family)
+        self._held_bytes += sum(one.table.nbytes for one in found.releases)
+        if self._held_bytes <= CACHE_BYTES_MAX:  # above it, tables are read anew
+            self._known["gather", family] = found
+        return found
+
+    def _gather(self, family: str) -> Gathered:
         releases: list[Release] = []
         excluded: list[Excluded] = []
         for dataset, n in self._datasets(family):
             found = self._release(dataset, n)
             if isinstance(found, Release):
-                if fiscal_year in {None, found.fiscal_year}:
-                    releases.append(found)
+                releases.append(found)
             else:
                 excluded.append(Excluded(dataset.city, dataset.ref, found))
         return Gathered(family, self.cities(), tuple(releases), tuple(excluded))
@@ -346,6 +379,7 @@ def release(
     """Return a release of a version whose table was read."""
     declared = mapping(ours.get("declared"))
     year = ours.get("fiscal_year")
+    warnings = mapping(ours.get("quality")).get("warnings")
     return Release(
         city=dataset.city,
         family=dataset.family or "",
@@ -359,6 +393,7 @@ def release(
         declared={str(name): str(value) for name, value in declared.items()},
         example=ours.get("example") is True,
         table=table,
+        warnings=warnings if type(warnings) is int else None,
     )
 
 

@@ -7,6 +7,8 @@ from shahrdad.datasets.errors import Language
 
 SHEETS = {
     "activity": ("فعالیت", "Activity"),
+    "changes": ("انتشارها", "Changes"),
+    "quality": ("کیفیت", "Quality"),
     "counters": ("شاخص‌ها", "Counters"),
     "duties": ("تعهدها", "Duties"),
     "aged": ("کهنه‌ها", "Out of date"),
@@ -30,8 +32,9 @@ def tables(report: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {
         name: report[name]
         for name in (
-            "activity", "counters", "duties", "aged", "comparison", "smart_share",
-            "scorecard", "not_computed", "checkpoints", "inputs",
+            "activity", "changes", "quality", "counters", "duties", "aged",
+            "comparison", "smart_share", "scorecard", "not_computed", "checkpoints",
+            "inputs",
         )
     }  # fmt: skip
     found["matrix"] = [

@@ -219,7 +219,9 @@ class Keeper:
             self._link(resource, place, found)
             return
         area = Area.OBJECT if judged.table is not None else Area.PRIVATE
-        self._ledger.refer(area.value, Digest.of(judged.report), "job", wish.ref, now())
+        # Only a record names a report for ever, and a refused file has none.
+        kind = "job" if judged.table is not None else "original"
+        self._ledger.refer(area.value, Digest.of(judged.report), kind, wish.ref, now())
         digest = put_bytes(self._node.store, area, judged.report)
         if judged.table is None:
             if wish.family is not None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shahrdad.datasets import standards
-from shahrdad.node.publish import compact_schema, report_bytes, table_info
+from shahrdad.node.family_table import compact_schema, table_info
+from shahrdad.node.publish import report_bytes
 from shahrdad.node.record import Table, TablePart
 from shahrdad.node.references import References
 from shahrdad.node.spool import Spool
 from shahrdad.node.store.contract import Area
+from shahrdad.node.store.naming import Naming
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
@@ -105,7 +107,8 @@ def _write(node: "Node", wish: Wish, spool: Spool) -> "WrittenTable":
     else:
         keys = _keys(wish.schema or {}, names)
         info = TableInfo("", "", wish.ref, wish.name, keys)
-    return write_table(spool.batches(), spool.schema, info, node.store, Area.OBJECT)
+    named = Naming(node.store, node.database.connect, "job", wish.ref)
+    return write_table(spool.batches(), spool.schema, info, named, Area.OBJECT)
 
 
 def _table(wish: Wish, written: "WrittenTable") -> Table:

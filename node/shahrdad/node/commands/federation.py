@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -49,43 +50,20 @@ def sync(
 
 
 def peers(*, common: Common = Common()) -> None:  # noqa: B008
-    """Show each peer, when it last answered, and the logs held here."""
+    """Show each peer, when it last answered, and the logs held here.
+
+    In words; programs read --json.
+    """
     from shahrdad.node.city import open_node
     from shahrdad.node.network import federation_status
+    from shahrdad.node.network_words import peer_lines
 
     with open_node(common.config) as node:
         status = federation_status(node)
     if common.json:
         print_json(status)
         return
-    common.table(
-        ["peer", "address", "state", "last contact", "failures"],
-        [
-            (
-                peer["name"],
-                peer["address"],
-                peer["state"],
-                peer["last_contact"],
-                peer["failures"],
-            )
-            for peer in status["peers"]
-        ],
-    )
-    common.table(
-        ["log", "city", "size", "status", "state", "cosignatures", "verified"],
-        [
-            (
-                log["origin"],
-                log["city"],
-                log["size"],
-                log["status"],
-                log["state"],
-                log["cosignatures"],
-                log["time"],
-            )
-            for log in status["logs"]
-        ],
-    )
+    sys.stdout.write("\n".join(peer_lines(status, common.language)) + "\n")
 
 
 def push(
@@ -211,9 +189,54 @@ def resume(
                 origin=origin,
                 status=node.logs.log(origin).status.value,
             )
+        node.logs.begin_day(origin, int(time.time()))
         node.logs.set_status(origin, Status.ACTIVE)
         found = run_round(node, unbraked=(origin,))
+        node.logs.begin_day(origin, int(time.time()))
     if common.json:
         print_json(found.to_dict())
     else:
         sys.stdout.write(found.text(common.language) + "\n")
+
+
+def prune(
+    *,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = Common(),  # noqa: B008
+) -> None:
+    """Drop the bodies of other cities' old versions whose retention has ended.
+
+    Entries, digests and proofs stay for ever; what is live stays, and so do the
+    families of the rules. The city's own log is not touched.
+
+    Args:
+        dry_run: Only count them.
+    """
+    from shahrdad.federation.retention import due
+    from shahrdad.federation.static_mirror import StaticMirror
+    from shahrdad.node.city import open_node
+
+    now = int(time.time())
+    found: dict[str, int] = {}
+    dropped = 0
+    with open_node(common.config) as node, node.database.exclusive("publish"):
+        for log in node.logs.logs():
+            indexes = due(node.logs, log.origin, node.keys.retention, now)
+            if log.own or not indexes:
+                continue
+            found[log.origin] = len(indexes)
+            if not dry_run:
+                digests = node.logs.prune(log.origin, indexes)
+                StaticMirror(node.store).remove_bodies(digests)
+                dropped += len(digests)
+        if dropped:
+            node.projection.rebuild()
+    if common.json:
+        print_json({"due": found, "dropped": dropped})
+        return
+    for origin, count in found.items():
+        common.say(
+            f"{origin}: مهلت نگهداری {count} نسخه گذشته است.",
+            f"{origin}: the retention of {count} versions has ended.",
+        )
+    common.say(f"{dropped} متن پاک شد.", f"{dropped} bodies were dropped.")

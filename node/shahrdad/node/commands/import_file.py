@@ -1,4 +1,4 @@
-"""What an import asks a person, on a terminal or as flags; and `shahrdad profiles`.
+"""What an import asks a person, on a terminal or as flags.
 
 The answers become a mapping profile. Without a terminal, or with `--no-input`, open
 questions are an error that names the flags which answer them.
@@ -10,14 +10,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from shahrdad.datasets.errors import DataError, Reason
+from shahrdad.datasets.errors import DataError, Reason, RequestError
 from shahrdad.datasets.standards import Standard
-from shahrdad.node.console import Common, print_json
-from shahrdad.node.profiles import FOLDER, Profiles, name_for, with_constants
+from shahrdad.node.console import Common
+from shahrdad.node.profiles import (
+    Profiles,
+    name_for,
+    with_constants,
+    with_former_values,
+)
 
 if TYPE_CHECKING:
+    from shahrdad.validators.label_questions import LabelQuestion
     from shahrdad.validators.options import Options
     from shahrdad.validators.questions import Answers, Questions
     from shahrdad.validators.text_table import TextTable
@@ -43,6 +49,7 @@ class Answered:
         keep: A column of the file that is carried as x_…; may be repeated.
         ignore: A column of the file that is not published; may be repeated.
         set: field=text for a field that no column of the file is; may be repeated.
+        value: field:text=code for a text of a code column; may be repeated.
         no_input: Ask nothing: open questions are an error.
     """
 
@@ -50,12 +57,41 @@ class Answered:
     keep: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     set: tuple[str, ...] = ()
+    value: tuple[str, ...] = ()
     no_input: Annotated[bool, Parameter(negative="")] = False
+
+    @property
+    def columns(self) -> bool:
+        """Whether something was answered about columns, beside texts of their cells."""
+        return bool(self.map or self.keep or self.ignore or self.set)
 
     @property
     def any(self) -> bool:
         """Whether something was answered."""
-        return bool(self.map or self.keep or self.ignore or self.set)
+        return self.columns or bool(self.value)
+
+    def values(self, standard: Standard) -> dict[str, dict[str, str]]:
+        """Return code by text, by field.
+
+        Raises:
+            RequestError: CONFIG_VALUE: no such field of codes, or no such code.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for item in self.value:
+            name, _, said = item.partition(":")
+            text, equals, code = said.rpartition("=")
+            fields = [one for one in standard.fields if one.categories]
+            codes = {one.name: [c.value for c in one.categories] for one in fields}
+            if name not in codes or not equals or code not in codes[name]:
+                allowed = codes.get(name) or [f"{one}:TEXT=CODE" for one in codes]
+                raise RequestError(
+                    Reason.CONFIG_VALUE,
+                    key="--value",
+                    value=item,
+                    expected=", ".join(allowed),
+                )
+            found.setdefault(name, {})[text] = code
+        return found
 
 
 @dataclass(slots=True)
@@ -92,16 +128,42 @@ class Import:
         """
         known = self._known()
         if known is not None:
-            return known, self.options
+            made: dict[str, Any] | None = known
+            asked = False
+        else:
+            made, asked = self._columns()
+        if made is None:
+            return dict(self.profile), self.options  # the report will say why
+        values = self._values(made)
+        if values:
+            from shahrdad.validators.questions import with_values
+
+            made = with_values(made, values)
+        elif known is None and not asked:
+            return dict(self.profile), self.options
+        if self.store is not None and (asked or values):
+            made = self._keep(self.store, made)
+        return with_constants(made, self.profile.get("columns", ())), self.options
+
+    def _columns(self) -> tuple[dict[str, Any] | None, bool]:
+        """Return the profile of a new layout, and whether something had to be asked.
+
+        No profile is that of a file which cannot be read.
+
+        Raises:
+            DataError: SOURCE_QUESTIONS.
+        """
         try:
             table = self._open()
         except DataError as error:
             if error.reason is Reason.SOURCE_QUESTIONS:
                 raise
-            return dict(self.profile), self.options  # the report will say why
+            return None, False
         asked = table.questions
-        if asked is None or (asked.none and not self.answered.any):
-            return dict(self.profile), self.options
+        if asked is None:
+            return None, False
+        if asked.none and not self.answered.columns:
+            return self._made(table, asked, self._given()), False
         given = self._given()
         left = _without(asked, given)
         if not left.none:
@@ -111,11 +173,11 @@ class Import:
                 raise DataError(Reason.SOURCE_QUESTIONS, name=name, questions=questions)
             self._show(asked)
             given = _Asking(self, table, left, self.read).answers(given)
-        return self._made(table, asked, given), self.options
+        return self._made(table, asked, given), True
 
     def _known(self) -> dict[str, Any] | None:
-        """Return the kept profile of this layout, with the constants of this run."""
-        if self.store is None or self.answered.any:
+        """Return the kept profile of this layout."""
+        if self.store is None or self.answered.columns:
             return None
         constants = self.profile.get("columns", ())
         saved = self.store.match(self.file, self.standard, self.options, constants)
@@ -125,7 +187,39 @@ class Import:
             f"چیدمان شناخته شد: نمایهٔ {saved.name}، نسخهٔ {saved.version}.",
             f"The layout is known: profile {saved.name}, version {saved.version}.",
         )
-        return with_constants(saved.descriptor, constants)
+        return dict(saved.descriptor)
+
+    def _values(self, made: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        """Return which codes the texts of code columns are, as far as somebody says.
+
+        A text that nobody answers for is left to the report, which names it: it may be
+        a slip of the pen, to be mended in the file.
+        """
+        from shahrdad.validators import label_questions
+        from shahrdad.validators.importing import open_table
+        from shahrdad.validators.questions import Questions, with_values
+
+        values = self.answered.values(self.standard)
+        if self.read is None:
+            return values
+        said = with_values(made, values)
+        constants = self.profile.get("columns", ())
+        try:
+            table = open_table(
+                self.file,
+                standard=self.standard,
+                profile=with_constants(said, constants),
+                options=self.options,
+            )
+            unknown = label_questions.ask(table, self.standard.fields)
+        except DataError:
+            return values
+        asking = _Asking(self, table, Questions(), self.read)
+        for question in unknown:
+            code = asking.label(question)
+            if code:
+                values.setdefault(question.field, {})[question.label] = code
+        return values
 
     def _open(self) -> "TextTable":
         """Open the file, asking how it is to be read until it can be."""
@@ -174,7 +268,7 @@ class Import:
     def _made(
         self, table: "TextTable", asked: "Questions", given: "Answers"
     ) -> dict[str, Any]:
-        """Make the profile of the answers, and keep it."""
+        """Make the profile of the answers."""
         from shahrdad.validators.questions import to_profile
 
         facts = table.source
@@ -185,8 +279,9 @@ class Import:
             "encoding": self.options.encoding,
             "delimiter": self.options.delimiter,
         }
+        name = name_for(self.standard.family, table.labels, facts.sheet)
         made = to_profile(
-            name_for(self.standard.family, table.labels, facts.sheet),
+            name,
             self.standard.family,
             self.standard.version,
             table.labels,
@@ -195,13 +290,17 @@ class Import:
             {name: value for name, value in source.items() if value},
             stated=asked.stated,
         )
-        if self.store is not None:
-            made = dict(self.store.save(made).descriptor)
-            self.common.say(
-                f"پاسخ‌ها نگه داشته شد: نمایهٔ {made['profile']}.",
-                f"The answers are kept: profile {made['profile']}.",
-            )
-        return with_constants(made, self.profile.get("columns", ()))
+        former = self.store.find(self.standard.family, name) if self.store else None
+        return with_former_values(made, former.descriptor) if former else made
+
+    def _keep(self, store: "Profiles", made: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the profile, and say so."""
+        kept = store.save(made)
+        self.common.say(
+            f"پاسخ‌ها نگه داشته شد: نمایهٔ {kept.name}، نسخهٔ {kept.version}.",
+            f"The answers are kept: profile {kept.name}, version {kept.version}.",
+        )
+        return dict(kept.descriptor)
 
 
 def _read_as(options: "Options", option: str, answer: str) -> "Options":
@@ -305,6 +404,29 @@ class _Asking:
         else:
             columns[label] = None if answer == "i" else answer or proposed
 
+    def label(self, question: "LabelQuestion") -> str | None:
+        """Ask which code a text is; None leaves it as it is, for the report."""
+        from shahrdad.validators.explain import digits
+        from shahrdad.validators.normalise.digits import to_ascii
+
+        title = self.about.standard.field(question.field)
+        codes = [near.value for near in question.nearest]
+        for number, near in enumerate(question.nearest, start=1):
+            line = f"  {number}  {near.value}  {near.label_fa} / {near.label_en}"
+            self.about.common.say(line, line)
+        count, row = (
+            digits(str(number), "fa") for number in (question.count, question.row)
+        )
+        answer = self._ask(
+            f"ستون «{title.title_fa}»: «{question.label}» ({count} خانه، نخست در ردیف "
+            f"{row}) کدام کد است؟ شماره یا کد؛ Enter یعنی در فایل درست می‌شود: ",
+            f'Column "{title.title_en}": which code is "{question.label}" '
+            f"(cells: {question.count}, the first in row {question.row})? A number or "
+            "a code; Enter leaves it to be mended in the file: ",
+            lambda text: not text or _chosen(to_ascii(text), codes) is not None,
+        )
+        return _chosen(to_ascii(answer), codes)
+
     def _field(self, name: str) -> str:
         found = self.about.standard.field(name)
         codes = [category.value for category in found.categories]
@@ -338,8 +460,15 @@ class _Asking:
         from shahrdad.validators import money_question
 
         question, people = self.left.money, self.about.population
-        if question is None or people is None:
+        if question is None:
             return []
+        if people is None:
+            return [
+                (
+                    "  سرانه: جمعیت شهر دانسته نیست، پس حساب نشد.",
+                    "  Per head: the population of the city is not known.",
+                )
+            ]
         cells = _cells(self.table, question.columns[0])
         total = money_question.total(cells, self.table.settings.decimal)
         years = self.left.fiscal_years or _years(self.about.profile)
@@ -368,6 +497,14 @@ class _Asking:
             lambda text: not text or text in calendars,
         )
         return answer or question.proposed
+
+
+def _chosen(answer: str, codes: Sequence[str]) -> str | None:
+    """Return the code that an answer names, by itself or by its place in the list."""
+    if answer in codes:
+        return answer
+    at = int(answer) - 1 if answer.isascii() and answer.isdigit() else -1
+    return codes[at] if 0 <= at < len(codes) else None
 
 
 def _cells(table: "TextTable", column: str) -> list[str]:
@@ -412,52 +549,4 @@ def terminal(answered: Answered) -> Read | None:
     return read
 
 
-app = App(name="profiles", help="The mapping profiles that this node keeps.")
-
-
-@app.command(name="list")
-def list_profiles(*, common: Common = Common()) -> None:  # noqa: B008
-    """List the kept profiles."""
-    kept = list(_store(common))
-    if common.json:
-        facts = [(saved.family, saved.name, saved.version) for saved in kept]
-        print_json(
-            [dict(zip(("family", "name", "version"), f, strict=True)) for f in facts]
-        )
-        return
-    common.table(
-        ("family", "name", "version"), [(s.family, s.name, s.version) for s in kept]
-    )
-
-
-@app.command
-def show(name: str, *, common: Common = Common()) -> None:  # noqa: B008
-    """Show a profile.
-
-    Args:
-        name: Its name, or family/name.
-    """
-    print_json(_store(common).get(name).descriptor)
-
-
-@app.command
-def export(name: str, file: Path, *, common: Common = Common()) -> None:  # noqa: B008
-    """Write a profile to a file, for another node or for `--profile`.
-
-    Args:
-        name: Its name, or family/name.
-        file: The file to write.
-    """
-    saved = _store(common).get(name)
-    file.write_bytes(saved.path.read_bytes())
-    common.say(f"نوشته شد: {file}", f"Written: {file}")
-
-
-def _store(common: Common) -> "Profiles":
-    """Return the profiles of the configured node."""
-    from shahrdad.node.config import load
-
-    return Profiles(load(common.config).data / FOLDER)
-
-
-__all__ = ["Answered", "Import", "Read", "app", "flags_of", "terminal"]
+__all__ = ["Answered", "Import", "Read", "flags_of", "terminal"]

@@ -39,7 +39,7 @@ def init(
         origin: The log's permanent name, host/path; a host of yours in it is enough.
         http_port: Port of the web pages and the API.
         grpc_port: Port of the federation.
-        approval: single, or four-eyes (needs accounts).
+        approval: four-eyes: another person approves each publication; or single.
         no_input: Never ask; take defaults or refuse.
     """
     from shahrdad.node.city import create_node

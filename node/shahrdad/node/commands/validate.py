@@ -10,6 +10,7 @@ from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.commands import import_file
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
+from shahrdad.node.fetched_file import local_file
 
 if TYPE_CHECKING:
     from shahrdad.validators import Options, Report
@@ -18,7 +19,7 @@ ISSUES_SHOWN = 20
 
 
 def validate(
-    file: Path,
+    file: str,
     *,
     standard: Annotated[str | None, Parameter(name=["--standard", "-s"])] = None,
     schema: Path | None = None,
@@ -36,6 +37,8 @@ def validate(
     html: Path | None = None,
     marked: Path | None = None,
     parquet: Path | None = None,
+    changes: Path | None = None,
+    quarantine: Path | None = None,
     threads: int = 2,
     answered: import_file.Answered = import_file.Answered(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
@@ -43,7 +46,8 @@ def validate(
     """Check a file against a standard or a Table Schema.
 
     Args:
-        file: CSV, TSV, XLSX, XLS, ODS, JSON, JSON Lines or Parquet; gz and zip too.
+        file: CSV, TSV, XLSX, XLS, ODS, JSON, JSON Lines or Parquet; gz and zip too. A
+            path, an https:// address, or sha256:… of an object in the node's store.
         standard: A family: budget_lines, active_systems, projects, …
         schema: A Table Schema of your own (JSON), instead of a standard.
         mode: strict judges by Data Package v2 and our rules; compat as frictionless.
@@ -60,6 +64,9 @@ def validate(
         html: Write a readable report to this file.
         marked: Write the workbook with the wrong cells marked to this file.
         parquet: Write the typed table to this file when it is valid.
+        changes: Write every change that normalisation made to this Parquet file.
+        quarantine: Write rows with errors to this Parquet file, and the others to that
+            of --parquet when they are a valid table. The standard must allow it.
         threads: Threads beside the reading one.
     """
     from shahrdad.validators import Options, Ref
@@ -67,8 +74,8 @@ def validate(
 
     if (standard is None) == (schema is None):
         raise RequestError(Reason.SCHEMA_NEEDED)
-    if not file.is_file():
-        raise RequestError(Reason.FILE_NOT_FOUND, path=str(file))
+    if quarantine is not None:
+        _require_quarantine(standard, mode)
     options = Options(
         mode=mode,
         limit_errors=limit_errors,
@@ -81,25 +88,28 @@ def validate(
         calendar=calendar,
     )
     mapping = read_profile(profile)
-    if standard is not None and mapping is None and mode == "strict":
-        mapping, options = _settled(common, answered, file, standard, options)
-    with common.progress("سنجش", "Checking") as progress:
-        report = judge(
-            file,
-            schema=standard or schema or "",
-            profile=mapping,
-            refs={name: Ref(path) for name, path in pairs(ref)},
-            context=dict(pairs(context)),
-            parquet=parquet,
-            on_progress=lambda seen: progress.update(
-                seen.bytes, seen.total, f"{seen.rows:,}"
-            ),
-            options=options,
-        )
-    if html is not None:
-        html.write_text(report.to_html(common.language), "utf-8")
-    if marked is not None:
-        report.write_marked(marked, lang=common.language)
+    with local_file(file, common.config) as path:
+        if standard is not None and mapping is None and mode == "strict":
+            mapping, options = _settled(common, answered, path, standard, options)
+        with common.progress("سنجش", "Checking") as progress:
+            report = judge(
+                path,
+                schema=standard or schema or "",
+                profile=mapping,
+                refs={name: Ref(path) for name, path in pairs(ref)},
+                context=dict(pairs(context)),
+                parquet=parquet,
+                changes=changes,
+                quarantine=quarantine,
+                on_progress=lambda seen: progress.update(
+                    seen.bytes, seen.total, f"{seen.rows:,}"
+                ),
+                options=options,
+            )
+        if html is not None:
+            html.write_text(report.to_html(common.language), "utf-8")
+        if marked is not None:
+            report.write_marked(marked, lang=common.language)
     show(common, report)
     if not report.valid:
         if marked is None and mode == "strict":
@@ -110,6 +120,23 @@ def validate(
                 "… --marked marked.xlsx",
             )
         sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def _require_quarantine(family: str | None, mode: str) -> None:
+    """Refuse to set rows aside where that is not allowed.
+
+    Raises:
+        RequestError: CONFIG_VALUE, QUARANTINE_NOT_ALLOWED.
+    """
+    from shahrdad.datasets import standards
+    from shahrdad.validators.quarantine import is_allowed
+
+    if mode != "strict":
+        raise RequestError(
+            Reason.CONFIG_VALUE, key="--mode", value=mode, expected="strict"
+        )
+    if family is not None and not is_allowed(standards.load(family)):
+        raise RequestError(Reason.QUARANTINE_NOT_ALLOWED, family=family)
 
 
 def _settled(

@@ -33,6 +33,7 @@ from shahrdad.node.publish import (
 )
 from shahrdad.node.record import Attachment
 from shahrdad.node.references import families_of
+from shahrdad.node.store.collection import refer
 from shahrdad.node.store.contract import Area, read_bytes
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def publish_all(
     for wave in waves(files):
         if cancel.is_set():
             break
-        found += _Wave(node, wave, on_entry).run(remembering, cancel)
+        found += _Wave(node, wave, on_entry, executor).run(remembering, cancel)
     return found
 
 
@@ -128,9 +129,14 @@ class _Wave:
     """Files that are judged at the same time."""
 
     def __init__(
-        self, node: "Node", files: Sequence[Handed], on_entry: OnEntry
+        self,
+        node: "Node",
+        files: Sequence[Handed],
+        on_entry: OnEntry,
+        again: Executor,
     ) -> None:
         self._node, self._files, self._on_entry = node, files, on_entry
+        self._again = again  # remembers nothing: what it made before is gone
         self._entries: list[Entry] = []
         self._done: dict[str, Result] = {}
 
@@ -146,8 +152,30 @@ class _Wave:
                 one, first = order.pop(0)
                 self._settle(one, self._done[first.id])
 
-        executor.run(tasks, on_done=settle, cancel=cancel)
+        def receive(task: Task, result: Result) -> None:
+            if self._made(task, result):
+                settle(task, result)
+            else:
+                lost.append(task)
+
+        lost: list[Task] = []
+        executor.run(tasks, on_done=receive, cancel=cancel)
+        if lost and not cancel.is_set():
+            self._again.run(lost, on_done=settle, cancel=cancel)
         return self._entries
+
+    def _made(self, task: Task, result: Result) -> bool:
+        """Name what a task made, then look whether it is there.
+
+        A worker has no database to name its objects in. What it only found, unnamed
+        and old, may have been collected since; then the task runs once more, and finds
+        its objects named.
+        """
+        named = objects_of(result)
+        for area, digest in named:
+            ref = str(task.arguments["ref"])
+            refer(self._node.database.connect(), area, digest, "job", ref)
+        return all(self._node.store.stat(*name) is not None for name in named)
 
     def _receive(self, handed: Handed) -> _Received:
         """Keep the original, and note that it was handed in."""
@@ -196,6 +224,16 @@ class _Wave:
         )
         self._entries.append(entry)
         self._on_entry(entry)
+
+
+def objects_of(result: Result) -> list[tuple[Area, Digest]]:
+    """Return the objects that a task says it made."""
+    if result["state"] == "unreadable":
+        return []
+    area = Area.OBJECT if result["state"] == "valid" else Area.PRIVATE
+    found = [(area, Digest.parse(result["report"]))]
+    parts = table_of(result["table"]).parts if "table" in result else ()
+    return [*found, *((Area.OBJECT, part.digest) for part in parts)]
 
 
 def commit(

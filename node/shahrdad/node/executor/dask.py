@@ -145,7 +145,7 @@ async def work(address: str, config: Path | None) -> None:
     """
     from distributed import Worker
 
-    from shahrdad.node.executor.worker_store import open_configured
+    from shahrdad.node.configured_store import open_configured
 
     store = open_configured(config)
     host = address.removeprefix("dask://").rpartition(":")[0].strip("[]")

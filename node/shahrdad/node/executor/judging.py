@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.executor.tasks import Result
-from shahrdad.node.publish import report_bytes, table_info
+from shahrdad.node.family_table import table_info
+from shahrdad.node.publish import report_bytes
 from shahrdad.node.references import copy_table
 from shahrdad.node.spool import Spool
 from shahrdad.node.store.contract import Area, ObjectStore, put_bytes

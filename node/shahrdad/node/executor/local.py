@@ -48,9 +48,9 @@ class LocalExecutor:
         running: dict[Future[Result], Task] = {}
         try:
             while (waiting or alone or running) and not cancel.is_set():
-                self._submit(pool, waiting, alone, running)
+                sound = self._submit(pool, waiting, alone, running)
                 done, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
-                if not any(
+                if sound and not any(
                     isinstance(one.exception(), BrokenProcessPool) for one in done
                 ):
                     for future in done:
@@ -71,15 +71,23 @@ class LocalExecutor:
         waiting: deque[Task],
         alone: deque[Task],
         running: dict[Future[Result], Task],
-    ) -> None:
-        """Give the pool what it can do now: suspects one at a time, and first."""
+    ) -> bool:
+        """Give the pool what it can do now: suspects one at a time, and first.
+
+        Returns False where the pool broke meanwhile; the task is waiting still.
+        """
         source, room = (alone, 1) if alone else (waiting, self._workers)
         while source and len(running) < room:
-            task = source.popleft()
-            future = pool.submit(_perform, task.function, dict(task.arguments))
+            task = source[0]
+            try:
+                future = pool.submit(_perform, task.function, dict(task.arguments))
+            except BrokenProcessPool:
+                return False
+            source.popleft()
             running[future] = task
             if source is alone:
-                return
+                break
+        return True
 
     def _pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -115,7 +123,7 @@ def _strike(tasks: Iterable[Task], strikes: dict[str, int]) -> list[Task]:
 def _open_store(config: str) -> None:
     """Open the object store, once a worker process."""
     global _store
-    from shahrdad.node.executor.worker_store import open_configured
+    from shahrdad.node.configured_store import open_configured
 
     _store = open_configured(Path(config))
 

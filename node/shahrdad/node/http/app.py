@@ -16,13 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
-from shahrdad.node.analysis.releases import Tables
 from shahrdad.node.city import Node
 from shahrdad.node.http import (
     catalog_api,
     dataset_api,
     discovery,
     downloads,
+    facts_api,
     feeds,
     health,
     mirror,
@@ -30,11 +30,14 @@ from shahrdad.node.http import (
     pages,
     preferences,
     rows_api,
+    selections,
     static_files,
     suggestions,
 )
 from shahrdad.node.http.ckan import routes as ckan
 from shahrdad.node.http.ckan.packages import Packages
+from shahrdad.node.http.delta import routes as delta
+from shahrdad.node.http.delta.snapshots import Schemas
 from shahrdad.node.http.exports.making import Exports
 from shahrdad.node.http.frame import Frame
 from shahrdad.node.http.metadata import routes as metadata
@@ -45,13 +48,18 @@ from shahrdad.node.http.operations import (
 )
 from shahrdad.node.http.portal import routes as portal
 from shahrdad.node.http.portal.report import Reports
+from shahrdad.node.http.portal.viewing import Reading
 from shahrdad.node.http.previews import Previews
+from shahrdad.node.http.publishing import routes as publishing
 from shahrdad.node.http.remembered import RememberedNode
 from shahrdad.node.http.view import NodeView
 from shahrdad.node.http.write import routes as write
 from shahrdad.node.http.write.metrics import Metrics
 from shahrdad.node.iceberg import routes as iceberg
+from shahrdad.node.intake_works import WORKS
+from shahrdad.node.jobs import Jobs
 from shahrdad.node.search import Search
+from shahrdad.node.table.query_pool import QueryPool
 
 
 def api_operations() -> list[Operation]:
@@ -62,6 +70,8 @@ def api_operations() -> list[Operation]:
         suggestions.operation(),
         *dataset_api.operations(),
         *rows_api.operations(),
+        *selections.operations(),
+        *facts_api.operations(),
         *downloads.operations(),
         *mirror.operations(),
         *feeds.operations(),
@@ -79,10 +89,12 @@ def create_app(node: NodeView) -> Starlette:
         node: What it shows; it must outlive the application.
     """
     writing: list[Route] = []
-    observe = None
+    observe = jobs = None
     if isinstance(node, Node):  # a mere view is read alone
-        metrics = Metrics(node)
-        writing, observe = write.routes(node, metrics), metrics.observe
+        metrics, jobs = Metrics(node), Jobs(node, WORKS)
+        writing = [*write.routes(node, metrics), *publishing.routes(node, jobs)]
+        observe = metrics.observe
+        jobs.resume()
     node = RememberedNode(node)
     app = Starlette(
         routes=[
@@ -93,6 +105,7 @@ def create_app(node: NodeView) -> Starlette:
                 for operation in (*pages.operations(), *portal.operations())
             ),
             *(operation.route(node) for operation in ckan.operations()),
+            *delta.routes(node),
             *iceberg.routes(node),
             preferences.operation().route(node, pages.show_fault),
             static_files.operation().route(node),
@@ -100,12 +113,16 @@ def create_app(node: NodeView) -> Starlette:
         middleware=[Middleware(Frame, node=node, observe=observe)],
         exception_handlers={HTTPException: _routing_error(node)},
     )
+    app.state.jobs = jobs
     app.state.exports = Exports()
     app.state.search = Search(node.database, node.catalog, node.config.search.engine)
     app.state.previews = Previews()
-    app.state.tables = Tables()
+    app.state.reading = Reading()
     app.state.reports = Reports()
     app.state.packages = Packages()
+    app.state.schemas = Schemas()
+    app.state.stats = facts_api.Stats()
+    app.state.queries = QueryPool(node.store)
     app.router.redirect_slashes = False
     return app
 

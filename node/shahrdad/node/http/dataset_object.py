@@ -3,12 +3,14 @@
 A number that is not known is null, never 0.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from shahrdad.datasets.errors import DataError, RequestError
+from shahrdad.datasets.errors import DataError, RequestError, UnavailableError
 from shahrdad.datasets.jalali import to_gregorian
 from shahrdad.datasets.standards import Standard, load
 from shahrdad.node.catalog import Dataset, Version
@@ -27,7 +29,10 @@ from shahrdad.node.http.record_view import (
 )
 from shahrdad.node.http.view import NodeView
 from shahrdad.node.record import LICENSES
-from shahrdad.node.store.contract import Area
+from shahrdad.node.store.contract import Area, ObjectStore
+
+AWAY_SECONDS = 5.0  # a store that did not answer is not asked so long, for lists
+_away_until: WeakKeyDictionary[ObjectStore, float] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +212,26 @@ def resource(shown: Shown, table: TableView) -> dict[str, Any]:
 
 
 def held(shown: Shown) -> bool:
-    """Tell whether the newest table's first object lies here."""
+    """Tell whether the newest table's first object lies here.
+
+    While the store is away nobody can tell, and lists must go on: then it is said to
+    be, and whoever asks for the bytes learns more. A list asks for many objects, so an
+    absent store is left alone for a moment.
+    """
     node = shown.node
     if shown.dataset.city == node.config.node.city:
         return True
-    return all(
-        node.store.stat(Area.OBJECT, part.digest) is not None
-        for table in shown.record.tables
-        for part in table.parts[:1]
-    )
+    if time.monotonic() < _away_until.get(node.store, 0.0):
+        return True
+    try:
+        return all(
+            node.store.stat(Area.OBJECT, part.digest) is not None
+            for table in shown.record.tables
+            for part in table.parts[:1]
+        )
+    except UnavailableError:
+        _away_until[node.store] = time.monotonic() + AWAY_SECONDS
+        return True
 
 
 def links(shown: Shown) -> dict[str, Any]:

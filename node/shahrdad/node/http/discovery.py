@@ -10,7 +10,7 @@ from shahrdad.datasets.errors import Language
 from shahrdad.node.http import limits
 from shahrdad.node.http.answers import Call, answer, as_json
 from shahrdad.node.http.cities import city_name
-from shahrdad.node.http.languages import LANGUAGES
+from shahrdad.node.http.languages import LANGUAGES, now, rfc3339
 from shahrdad.node.http.listing import Wanted, every
 from shahrdad.node.http.operations import Operation, address_unknown
 from shahrdad.node.http.release import PROTOCOL, release
@@ -20,7 +20,13 @@ SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 XHTML = "http://www.w3.org/1999/xhtml"
 OPENSEARCH = "http://a9.com/-/spec/opensearch/1.1/"
 XML = "application/xml"
-PAGES = ("/", "/datasets", "/cities", "/standards", "/federation", "/verify", "/api")
+PAGES = (
+    "/", "/datasets", "/budget", "/systems", "/projects", "/projects/map", "/cities",
+    "/compare", "/permits", "/contracts", "/work-sites", "/ideas", "/studies",
+    "/indicators", "/resolutions", "/report", "/standards", "/federation", "/verify",
+    "/api", "/help", "/glossary", "/accessibility", "/terms", "/privacy", "/status",
+    "/problems",
+)  # fmt: skip
 
 
 def get_sitemap_index(call: Call) -> Response:
@@ -115,6 +121,29 @@ def get_change_password(call: Call) -> Response:
     return RedirectResponse(call.public.page(call.node.config.node.language), 302)
 
 
+def get_security(call: Call) -> Response:
+    """Answer with whom to tell of faults (RFC 9116).
+
+    The end of its validity moves with the months, at most half a year ahead: a copy
+    that somebody kept grows old, the node's own never does.
+    """
+    contact = call.node.config.http.security_contact
+    if not contact:
+        raise address_unknown(call.request)
+    today = now()
+    months = today.year * 12 + today.month - 1 + 6
+    expires = today.replace(
+        year=months // 12, month=months % 12 + 1, day=1, hour=0, minute=0, second=0
+    )
+    lines = [
+        f"Contact: {contact}",
+        f"Expires: {rfc3339(expires)}",
+        "Preferred-Languages: fa, en",
+        f"Canonical: {call.public.root}/.well-known/security.txt",
+    ]
+    return answer(call, ("\n".join(lines) + "\n").encode(), "text/plain; charset=utf-8")
+
+
 def get_opensearch(call: Call) -> Response:
     """Answer with how a browser searches this node."""
     language: Language = "en" if call.path["language"] == "en" else "fa"
@@ -153,6 +182,7 @@ def operations() -> list[Operation]:
             get_change_password,
             "text/html",
         ),
+        ("getSecurity", "/.well-known/security.txt", get_security, "text/plain"),
         ("getOpenSearch", "/opensearch-{language}.xml", get_opensearch, XML),
     ]
     return [

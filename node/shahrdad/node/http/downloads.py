@@ -14,21 +14,24 @@ from shahrdad.node.http.answers import (
     as_json,
     dump,
 )
-from shahrdad.node.http.dataset_api import find, get_receipt, withdrawn
+from shahrdad.node.http.dataset_api import DATASET, find, get_receipt, withdrawn
 from shahrdad.node.http.dataset_object import Shown, document, show
 from shahrdad.node.http.file_names import NamedFile, files_of
 from shahrdad.node.http.formats import MEDIA_TYPES, OFFERED
 from shahrdad.node.http.languages import preferred, quality_of
+from shahrdad.node.http.mappings.doors import DOORS, doors_of
 from shahrdad.node.http.metadata.schema_org import CROISSANT, croissant, schema_org
 from shahrdad.node.http.object_files import disposition, send_object
 from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.package import data_package
+from shahrdad.node.http.parameters import AS_OF, Parameter, read
 from shahrdad.node.http.record_view import TableView
 from shahrdad.node.http.signposts import link_header
 from shahrdad.node.store.contract import Area
 
 _BY_LENGTH = sorted(OFFERED, key=len, reverse=True)
 HTML = "text/html"
+PACKAGE = "package.zip"
 DATA_PACKAGE = "application/vnd.datapackage+json"
 # Of `/d/{ref}`; the first one is for */*.
 SUFFIXES = {
@@ -88,6 +91,8 @@ def _file_unknown(digest: str, file: str) -> RequestError:
 
 def get_resource(call: Call) -> Response:
     """Answer with one resource of one version, in one format."""
+    if call.path["file"] == PACKAGE:
+        return get_package(call)
     dataset, version = find(call, withdrawn_readable=True)
     shown = show(call.node, dataset, version)
     table, ext = _resource(shown, call.path["file"])
@@ -113,6 +118,37 @@ def get_resource(call: Call) -> Response:
     return send_object(
         call, Area.DERIVED, made, media_type, cache=cache, headers=headers
     )
+
+
+def get_package(call: Call) -> Response:
+    """Answer with the zip of a version: tables, schema, report, record, receipt."""
+    dataset, version = find(call, withdrawn_readable=True)
+    shown = show(call.node, dataset, version)
+    made = call.request.app.state.exports.package(shown, call.language)
+    location = call.public.api(shown.ref, version.n, PACKAGE)
+    file = f"{dataset.name}--v{version.n}.zip"
+    headers = {
+        "Content-Disposition": disposition(file, _persian_name(shown, "zip")),
+        "Content-Location": location,
+        "X-Shahrdad-Ref": shown.ref,
+        "X-Shahrdad-Version": str(version.n),
+        "X-Shahrdad-Digest": version.digest.hex,
+    }
+    # The newest confirmed head is in it, so it is asked for again.
+    return send_object(
+        call,
+        Area.DERIVED,
+        made,
+        "application/zip",
+        cache="public, no-cache",
+        headers=headers,
+    )
+
+
+def _persian_name(shown: Shown, ending: str) -> str | None:
+    """Return the file name that Persian readers see; None without a title."""
+    title = shown.record.text("title", "fa")[:100].replace("/", " ")
+    return f"{title} - {shown.version.n}.{ending}" if title else None
 
 
 def _resource(shown: Shown, file: str) -> tuple[TableView, str]:
@@ -146,10 +182,9 @@ def _resource_headers(shown: Shown, table: TableView, ext: str) -> dict[str, str
     several = len(shown.record.tables) > 1
     stem = shown.dataset.name + (f"--{table.name}" if several else "")
     ending = ext.removeprefix("excel.")
-    title = shown.record.text("title", "fa")[:100].replace("/", " ")
-    persian = f"{title} - {n}.{ending}" if title else None
+    name = f"{stem}--v{n}.{ending}"
     return {
-        "Content-Disposition": disposition(f"{stem}--v{n}.{ending}", persian),
+        "Content-Disposition": disposition(name, _persian_name(shown, ending)),
         "X-Shahrdad-Ref": shown.ref,
         "X-Shahrdad-Version": str(n),
         "X-Shahrdad-Rows": str(table.rows if table.rows is not None else ""),
@@ -172,11 +207,45 @@ def get_permanent(call: Call) -> Response:
             )
         call.request.scope["path_params"]["n"] = int(number)
     form = suffix or _preferred_form(call)
+    if form in DOORS:
+        return _mapped(call, form)
     if form not in SUFFIXES:
         raise RequestError(
             Reason.FORMAT_UNKNOWN, format=form[:40], known=", ".join(SUFFIXES)
         )
     return _permanent(call, form)
+
+
+def _mapped(call: Call, suffix: str) -> Response:
+    """Answer with a dataset in the words of another standard.
+
+    Raises:
+        RequestError: FORMAT_UNKNOWN: its own standard has no such form.
+    """
+    shown = _live(call)
+    known = doors_of(shown.dataset.family)
+    door = known.get(suffix)
+    if door is None:
+        forms = ", ".join((*SUFFIXES, *known))
+        raise RequestError(Reason.FORMAT_UNKNOWN, format=suffix, known=forms)
+    parameters = [Parameter(door.parameter, "text", "")] if door.parameter else []
+    asked = read(call.request.scope["query_string"], parameters)
+    body = door.make(shown, {name: text for name, text in asked.items() if text})
+    location = f"{shown.addresses.dataset(shown.ref, shown.version.n)}.{suffix}"
+    headers = {"Content-Location": location, "Link": link_header(shown)}
+    return answer(call, body, door.media_type, headers)
+
+
+def _live(call: Call) -> Shown:
+    """Return the version that a permanent address means.
+
+    Raises:
+        RequestError: DATASET_WITHDRAWN, and as `dataset_api.find`.
+    """
+    dataset, version = find(call)
+    if dataset.state == "withdrawn":
+        raise withdrawn(dataset)
+    return show(call.node, dataset, version)
 
 
 def _permanent(call: Call, form: str) -> Response:
@@ -195,11 +264,8 @@ def _permanent(call: Call, form: str) -> Response:
         return RedirectResponse(call.public.page(language, path), 303, headers)
     if form == "tlog-proof":
         return get_receipt(call)
-    dataset, version = find(call)
-    if dataset.state == "withdrawn":
-        raise withdrawn(dataset)
-    shown = show(call.node, dataset, version)
-    location = f"{shown.addresses.dataset(shown.ref, version.n)}.{form}"
+    shown = _live(call)
+    location = f"{shown.addresses.dataset(shown.ref, shown.version.n)}.{form}"
     headers = {"Content-Location": location, "Link": link_header(shown)}
     vary = "Accept, Accept-Language, Accept-Encoding"
     if form == "json":
@@ -276,7 +342,22 @@ def operations() -> list[Operation]:
             "A dataset's permanent address: negotiated, or by suffix.",
         ),
     ]
-    return [
+    packages = [
+        Operation(
+            id_,
+            path,
+            get_package,
+            "A version as a Data Package in a zip.",
+            parameters,
+            media_type="application/zip",
+            problems=(*gone, "export-too-large"),
+        )
+        for id_, path, parameters in (
+            ("getPackage", f"{DATASET}/{PACKAGE}", (AS_OF,)),
+            ("getVersionPackage", f"{DATASET}/v/{{n}}/{PACKAGE}", ()),
+        )
+    ]
+    return packages + [
         Operation(
             id_,
             path,

@@ -1,7 +1,8 @@
 """Atom feeds: one entry a version and one a withdrawal, newest first.
 
 An entry's id is the version's address, which never changes; `updated` is the time of
-the log's entry.
+the log's entry. What does not fit on a page is on the next one (RFC 5005): a page
+begins before the last change of the page before, so nothing that is new moves another.
 """
 
 from xml.etree import ElementTree as ET
@@ -66,9 +67,16 @@ def _feed(call: Call, name: str, title: str, prefix: str) -> Response:
             "type": "text/html",
         },
     )
+    before = _before(call)
     changes = holdings.newest_changes(
-        call.node.database.connect(), prefix, limits.FEED_ENTRIES
+        call.node.database.connect(), prefix, limits.FEED_ENTRIES + 1, before
     )
+    if len(changes) > limits.FEED_ENTRIES:
+        changes = changes[: limits.FEED_ENTRIES]
+        older = f"{address}?before={changes[-1].seq}"
+        ET.SubElement(feed, "link", {"rel": "next", "href": older})
+    if before is not None:
+        ET.SubElement(feed, "link", {"rel": "first", "href": address})
     newest = max((change.time for change in changes), default=rfc3339(now()))
     _text(feed, "updated", newest)
     for change in changes:
@@ -76,6 +84,13 @@ def _feed(call: Call, name: str, title: str, prefix: str) -> Response:
     body = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
     vary = "Accept-Encoding, Accept-Language"
     return answer(call, body, MEDIA_TYPE, vary=vary)
+
+
+def _before(call: Call) -> int | None:
+    """Return where an older page begins; readers add parameters of their own."""
+    text = call.request.query_params.get("before", "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= 18
+    return int(text) if is_number else None
 
 
 def _entry(call: Call, feed: ET.Element, change: holdings.FeedChange) -> None:

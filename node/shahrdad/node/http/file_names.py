@@ -68,7 +68,8 @@ def files_of(name: str, record: RecordView) -> Iterator[NamedFile]:
     for item in record.attachments:
         if not item.public:
             continue
-        media_type = MEDIA_TYPES["json"] if item.role == "report" else BYTES
+        is_json = item.role in {"report", "profile"}
+        media_type = MEDIA_TYPES["json"] if is_json else BYTES
         file = attachment_file(name, item)
         yield NamedFile(file, item.digest, item.bytes, media_type, item.name)
 

@@ -12,6 +12,7 @@ from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.http import limits
 from shahrdad.node.http.identity import ulid
 from shahrdad.node.http.operations import problem_answer
+from shahrdad.node.http.rates import Rates, Verdict, caller_of, cost_of, networks
 from shahrdad.node.http.view import NodeView
 from shahrdad.node.http.write.places import is_private
 
@@ -38,6 +39,9 @@ class Frame:
         self._app = app
         self._node = node
         self._observe = observe
+        section = node.config.http
+        self._rates = Rates(section.requests_per_minute, section.requests_burst)
+        self._trusted = networks(section.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request inside the frame."""
@@ -48,15 +52,22 @@ class Frame:
         scope["shahrdad.request_id"] = number = ulid()
         status = 0
         open_to_all = not is_private(scope["path"])
+        counted = self._count(scope)
 
         async def framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _complete(message, number, scope["method"], open_to_all)
+                if counted is not None:
+                    add(message, counted.headers)
             await send(message)
 
         refusal = _refusal(scope)
+        if counted is not None and not counted.allowed:
+            refusal = RequestError(
+                Reason.RATE_LIMITED, wait_seconds=counted.wait_seconds
+            )
         if refusal is not None:
             request = Request(scope)
             answer = problem_answer(self._node, request, refusal)
@@ -77,6 +88,22 @@ class Frame:
             status=status,
             ms=round(seconds * 1000, 1),
         )
+
+    def _count(self, scope: Scope) -> Verdict | None:
+        """Return whether a caller may still ask; None where nothing is counted."""
+        cost = cost_of(scope["path"], scope.get("query_string") or b"")
+        if not cost or not self._rates.counting:
+            return None
+        caller = caller_of(scope, self._trusted)
+        return self._rates.take(caller, cost) if caller else None
+
+
+def add(message: Message, more: dict[str, str]) -> None:
+    """Add headers to the start of an answer."""
+    headers = MutableHeaders(raw=list(message["headers"]))
+    for name, value in more.items():
+        headers[name] = value
+    message["headers"] = headers.raw
 
 
 def _complete(message: Message, number: str, method: str, open_to_all: bool) -> None:

@@ -99,10 +99,11 @@ class FeedChange:
     index: int
     time: str
     reason: str | None
+    seq: int
 
 
 def newest_changes(
-    connection: sqlite3.Connection, prefix: str, limit: int
+    connection: sqlite3.Connection, prefix: str, limit: int, before: int | None = None
 ) -> list[FeedChange]:
     """Return the newest changes of references that begin so; a whole reference is one.
 
@@ -110,12 +111,83 @@ def newest_changes(
         connection: To the node's database.
         prefix: "" for all, "kerman/" for a city, "kerman/budget-1404" for a dataset.
         limit: At most so many.
+        before: Only changes that this node learned before this one.
     """
     is_whole = bool(prefix) and not prefix.endswith("/")
     rows = connection.execute(
-        "SELECT ref, op, version, idx, time, reason FROM change_feed"
-        " WHERE substr(ref, 1, ?) = ? AND (NOT ? OR ref = ?)"
+        "SELECT ref, op, version, idx, time, reason, seq FROM change_feed"
+        " WHERE substr(ref, 1, ?) = ? AND (NOT ? OR ref = ?) AND (? IS NULL OR seq < ?)"
         " AND op IN ('put', 'delete') ORDER BY seq DESC LIMIT ?",
-        (len(prefix), prefix, is_whole, prefix, limit),
+        (len(prefix), prefix, is_whole, prefix, before, before, limit),
     )
     return [FeedChange(*row) for row in rows]
+
+
+def versions_known(
+    connection: sqlite3.Connection, family: str, seq: int
+) -> list[tuple[str, int]]:
+    """Return the newest version of each dataset of a standard at a place of the feed.
+
+    Args:
+        connection: To the node's database.
+        family: The standard.
+        seq: The last change that counts; a dataset that it leaves withdrawn is absent.
+    """
+    rows = connection.execute(
+        "SELECT f.ref, f.op, f.version FROM change_feed f JOIN dataset d"
+        " ON d.ref = f.ref WHERE d.family = ? AND f.seq <= ?"
+        " AND f.op IN ('put', 'delete') ORDER BY f.seq",
+        (family, seq),
+    )
+    found: dict[str, int] = {}
+    for ref, op, version in rows:
+        if op == "put" and version is not None:
+            found[ref] = version
+        else:
+            found.pop(ref, None)
+    return sorted(found.items())
+
+
+def family_seq(connection: sqlite3.Connection, family: str, until: str) -> int:
+    """Return the newest change of a standard's datasets up to a time; 0 for none."""
+    (seq,) = connection.execute(
+        "SELECT COALESCE(MAX(f.seq), 0) FROM change_feed f JOIN dataset d"
+        " ON d.ref = f.ref WHERE d.family = ? AND f.time <= ?",
+        (family, until),
+    ).fetchone()
+    return int(seq)
+
+
+def families(connection: sqlite3.Connection, city: str | None) -> list[str]:
+    """Return the standards of the live datasets, of one city or all; "" for none."""
+    rows = connection.execute(
+        "SELECT DISTINCT COALESCE(family, '') FROM dataset"
+        " WHERE state='live' AND (? IS NULL OR city = ?)",
+        (city, city),
+    )
+    return [str(family) for (family,) in rows]
+
+
+def slugs(
+    connection: sqlite3.Connection,
+    city: str,
+    family: str | None,
+    after: str,
+    limit: int,
+) -> list[str]:
+    """Return a page of the live datasets of a city, by slug.
+
+    Args:
+        connection: To the node's database.
+        city: Whose.
+        family: Of which standard; "" for those of none, None for all.
+        after: The last slug of the page before.
+        limit: At most so many.
+    """
+    rows = connection.execute(
+        # The references of a city lie between "kerman/" and "kerman0" in their index.
+        "SELECT slug FROM dataset WHERE ref > ? AND ref < ? AND state='live'"
+        " AND (? IS NULL OR COALESCE(family, '') = ?) ORDER BY ref LIMIT ?",
+        (f"{city}/{after}", f"{city}0", family, family, limit),
+    )
+    return [str(slug) for (slug,) in rows]

@@ -58,7 +58,9 @@ def number(value: float | None, language: Language, places: int = 0) -> str:
     """Return a number with separators and digits of a language; a dash for None."""
     if value is None:
         return "–"
-    text = f"{value:,.{places}f}"
+    # A whole number keeps every digit: through a float, 2^53 + 1 would lose its last.
+    whole = isinstance(value, int) and not places
+    text = f"{value:,}" if whole else f"{value:,.{places}f}"
     return text.translate(_PERSIAN) if language == "fa" else text
 
 

@@ -23,5 +23,7 @@ EXPORT_ROWS_MAX = {  # of an export that is made while its reader waits
     "ndjson": 300_000,
     "xlsx": 50_000,
 }
+EXPORT_WAIT_SECONDS = 10  # for a place among those being made
 FEED_ENTRIES = 50
 SITEMAP_ADDRESSES_MAX = 10_000
+MAPPED_ROWS_MAX = 50_000  # of a table in the words of another standard

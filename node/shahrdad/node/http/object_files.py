@@ -20,6 +20,7 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http.answers import IMMUTABLE, Call, matches
 from shahrdad.node.http.limits import CHUNK_BYTES
 from shahrdad.node.store.contract import Area
+from shahrdad.node.store.limits import PRESIGNED_AGE_MAX, PRESIGNED_BYTES_MIN
 
 SANDBOX = "sandbox; default-src 'none'"
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -119,8 +120,29 @@ def send_object(
     found["Content-Length"] = str(span.length)
     if call.is_head:
         return Response(b"", status, headers=found, media_type=media_type)
+    elsewhere = presigned(call, area, digest, stat.size)
+    if elsewhere is not None:
+        return elsewhere
     file = call.node.store.open(area, digest, span.start, span.length)
     return StreamingResponse(chunks(file), status, headers=found, media_type=media_type)
+
+
+def presigned(call: Call, area: Area, digest: Digest, size: int) -> Response | None:
+    """Send a reader of a large public object to the store itself, where so configured.
+
+    The address is good for an hour and for this reader; nothing keeps it.
+    """
+    if (
+        call.node.config.store.serve != "presigned"
+        or area is not Area.OBJECT
+        or size <= PRESIGNED_BYTES_MIN
+    ):
+        return None
+    url = call.node.store.public_url(digest, PRESIGNED_AGE_MAX)
+    if url is None:
+        return None
+    headers = {"Location": url, "Cache-Control": "no-store"}
+    return Response(b"", 307, headers=headers)
 
 
 def chunks(file: BinaryIO) -> Iterator[bytes]:

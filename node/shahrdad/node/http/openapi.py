@@ -110,7 +110,11 @@ def operation(every: Callable[[], list[Operation]]) -> Operation:
     """Return the operation that answers with the definition, itself included."""
 
     def get_openapi(call: Call) -> Response:
-        return as_json(call, document(every(), call.public.root))
+        from shahrdad.node.http.write.openapi import add_writings
+        from shahrdad.node.http.write.routes import writings
+
+        tree = document(every(), call.public.root)
+        return as_json(call, add_writings(tree, writings()))
 
     return Operation(
         "getOpenApi", "/v1/openapi.json", get_openapi, "This definition.", problems=()

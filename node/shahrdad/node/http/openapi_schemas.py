@@ -128,6 +128,20 @@ SCHEMAS: dict[str, Any] = {
             "next_cursor": {"type": ["string", "null"]},
         }
     ),
+    "FamilyRows": _object(
+        {
+            "family": TEXT,
+            "as_of": {"type": ["string", "null"]},
+            "fields": {"type": "array", "items": ANY_OBJECT},
+            "rows": {"type": "array"},
+            "total": {"type": "integer", "minimum": 0},
+            "next_cursor": {"type": ["string", "null"]},
+            "inputs": {"type": "array", "items": ANY_OBJECT},
+            "inputs_digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "excluded": {"type": "array", "items": ANY_OBJECT},
+            "missing": {"type": "array", "items": TEXT},
+        }
+    ),
     "VersionPage": _page(_ref("Version")),
     "Page": _page(ANY_OBJECT),
     "Change": _object(

@@ -1,8 +1,9 @@
 """Data Package v2 of a version, with absolute addresses at this node.
 
 The CSV resource carries schema, bytes and digest where they are known; the Parquet one
-path and digest only, since frictionless 5.21 reads an int64 column with nulls from
-Parquet as floats. The signed descriptor itself is `…/descriptor`.
+path, digest and the names of its columns. It tells its types itself: frictionless 5.21
+reads an int64 column with nulls from Parquet as floats, and guesses wrongly where a
+column begins with nulls. The signed descriptor itself is `…/descriptor`.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,17 @@ _KEPT = (
 
 
 def data_package(shown: Shown) -> dict[str, Any]:
-    """Return the descriptor of a version."""
+    """Return the descriptor of a version, its files by address."""
+    return {
+        **descriptor(shown),
+        "resources": [
+            item for table in shown.record.tables for item in _resources(shown, table)
+        ],
+    }
+
+
+def descriptor(shown: Shown) -> dict[str, Any]:
+    """Return what a descriptor says of a version, without its files."""
     body = shown.record.body
     kept = {name: body[name] for name in _KEPT if name in body}
     return {
@@ -37,9 +48,6 @@ def data_package(shown: Shown) -> dict[str, Any]:
         "id": shown.addresses.dataset(shown.ref, shown.version.n),
         "homepage": shown.addresses.dataset(shown.ref),
         **kept,
-        "resources": [
-            item for table in shown.record.tables for item in _resources(shown, table)
-        ],
     }
 
 
@@ -59,6 +67,7 @@ def _resources(shown: Shown, table: TableView) -> list[dict[str, Any]]:
         "type": "table",
         "format": "parquet",
         "mediatype": PARQUET,
+        "schema": names_alone(table.schema),
     }
     if len(table.parts) == 1:
         (part,) = table.parts
@@ -73,3 +82,10 @@ def _resources(shown: Shown, table: TableView) -> list[dict[str, Any]]:
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Table Schema without the rules of our own, which readers cannot run."""
     return {name: value for name, value in schema.items() if name != "custom_checks"}
+
+
+def names_alone(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Table Schema that says no types, for files that carry their own."""
+    fields = schema.get("fields")
+    listed = fields if isinstance(fields, list) else []
+    return {"fields": [{"name": one.get("name"), "type": "any"} for one in listed]}

@@ -22,6 +22,7 @@ from shahrdad.node.http.languages import LANGUAGES, now, preferred
 from shahrdad.node.http.listing import Wanted, find_page
 from shahrdad.node.http.operations import Operation, request_id
 from shahrdad.node.http.parameters import CURSOR, Parameter
+from shahrdad.node.http.portal import front
 from shahrdad.node.http.portal.profile import profile
 from shahrdad.node.http.problem_types import STATUS
 from shahrdad.node.http.record_view import read
@@ -31,7 +32,6 @@ from shahrdad.node.http.view import NodeView
 
 NEWS = 6
 RESULTS = 20
-MONTHS = 12
 LIST_FILTERS = (
     Parameter("q", "text", ""),
     Parameter("city", "text", "", repeated=True),
@@ -56,50 +56,17 @@ def card(call: Call, dataset: Dataset) -> dict[str, Any]:
 
 def home(call: Call, language: Language) -> Response:
     """Show the front page."""
-    connection = call.node.database.connect()
-    datasets, rows, versions = holdings.totals(connection)
     newest = find_page(call, Wanted(order="-updated"), limit=NEWS).datasets
-    cities = _cities(call)
+    cities = front.cities(call)
     return page(
         call,
         "home.html",
         language,
-        counters={
-            "cities": len([city for city in cities if city["count"]]),
-            "datasets": datasets,
-            "rows": rows,
-            "versions": versions,
-        },
+        cities_count=len([city for city in cities if city["count"]]),
         news=[card(call, dataset) for dataset in newest],
         cities=cities,
+        **front.front(call, language),
     )
-
-
-def _cities(call: Call) -> list[dict[str, Any]]:
-    """Return the cities with what the table of the front page says of them."""
-    connection, at = call.node.database.connect(), now()
-    months = freshness.months_before(at, MONTHS)
-    puts = holdings.monthly_puts(connection, months[0])
-    late: dict[str, int] = {}
-    for dataset in call.node.catalog.list():
-        if freshness.days_late(dataset, at):
-            late[dataset.city] = late.get(dataset.city, 0) + 1
-    known = holdings.cities(connection)
-    known.setdefault(call.node.config.node.city, (0, ""))
-    found = []
-    for slug, (count, updated) in known.items():
-        counts = [puts.get((slug, month), 0) for month in months]
-        found.append(
-            {
-                "name": city_name(slug, call.node.config),
-                "count": count,
-                "updated": updated,
-                "late": late.get(slug, 0),
-                "months": counts,
-                "points": freshness.sparkline(counts),
-            }
-        )
-    return sorted(found, key=lambda city: (-city["count"], city["name"].slug))
 
 
 def datasets(call: Call, language: Language) -> Response:
@@ -231,7 +198,7 @@ def versions(call: Call, language: Language) -> Response:
 
 def cities(call: Call, language: Language) -> Response:
     """Show the cities."""
-    return page(call, "cities.html", language, cities=_cities(call))
+    return page(call, "cities.html", language, cities=front.cities(call))
 
 
 def city(call: Call, language: Language) -> Response:

@@ -53,7 +53,11 @@ def environment() -> Environment:
 
 def page(call: Call, name: str, language: Language, **values: Any) -> Response:
     """Answer with a page."""
-    body = render(call, name, language, **values)
+    return answer_page(call, render(call, name, language, **values), language)
+
+
+def answer_page(call: Call, body: bytes, language: Language) -> Response:
+    """Answer with a page that is rendered."""
     has_cookie = bool(call.request.cookies)
     cache_rule = "private, no-cache" if has_cookie else "no-cache"
     headers = {**PAGE_HEADERS, "Content-Language": language}
@@ -79,6 +83,7 @@ def render(call: Call, name: str, language: Language, **values: Any) -> bytes:
         "theme": theme if theme in THEMES else "",
         "own_city": own.name(language),
         "public_url": config.public_url,
+        "publishes": call.request.app.state.jobs is not None,
         "release": release(),
         "say": _saying(language),
         **_forms(language),

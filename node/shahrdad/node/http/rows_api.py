@@ -3,19 +3,21 @@
 The grammar of the query is the table portion's (`node.table.query`); here are only the
 parameters that choose the version and the shape of the answer.
 
-BUG(http): a query runs in a thread of this process and is bounded by its own limits of
-rows and files, not by two seconds of CPU. A worker process that can be stopped
-(storage 6) would bound it; until then a heavy query holds one thread.
+A query is answered in a process of its own that can be stopped
+(`node.table.query_pool`), so a heavy one costs its asker a refusal and nobody else
+anything. Over all cities the same grammar asks the one table of a standard.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.datasets.jalali import format_iso
 from shahrdad.node.http.answers import JSON, Call, as_json
+from shahrdad.node.http.cross_city import gather, union
 from shahrdad.node.http.dataset_api import DATASET, find
 from shahrdad.node.http.dataset_object import Shown, show
 from shahrdad.node.http.exports.making import reader
@@ -38,24 +40,13 @@ def get_rows(call: Call) -> Response:
     Raises:
         RequestError: as `dataset_api.find` and `node.table.query.parse`.
     """
-    from shahrdad.node.table.grouping import answer
-    from shahrdad.node.table.query import parse
-
-    pairs = split(call.request.scope["query_string"])
-    shape = {name: parameter.default for name, parameter in _SHAPES.items()}
-    asked = []
-    for name, text in pairs:
-        if name in _SHAPES:
-            shape[name] = _SHAPES[name].read(text)
-        else:
-            asked.append((name, text))
+    shape, asked = _asked(call)
     found = Call(call.node, call.request, {"as_of": shape["as_of"]}, call.language)
     shown = show(call.node, *find(found, withdrawn_readable=True))
     table = _table(shown, call.path["resource"])
-    opened = reader(shown, table)
-    query = parse(asked, opened.schema)
-    page = answer(opened, query)
-    fields, rows = _shaped(table, page.rows, shape)
+    queries = call.request.app.state.queries
+    page = queries.answer(reader(shown, table), asked)
+    fields, rows = _shaped(table.fields, page.rows, shape)
     body = {
         "ref": shown.ref,
         "resource": table.name,
@@ -73,6 +64,51 @@ def get_rows(call: Call) -> Response:
     return as_json(call, body, **headers)
 
 
+def get_family_rows(call: Call) -> Response:
+    """Answer with a page of rows of a standard, over all cities of this node.
+
+    Raises:
+        RequestError: STANDARD_UNKNOWN, and as `node.table.query.parse`.
+    """
+    shape, asked = _asked(call)
+    found = gather(call.node, call.path["family"], as_of=shape["as_of"])
+    family = found.standard.family
+    body: dict[str, Any] = {"family": family, "as_of": shape["as_of"]}
+    page = None
+    if found.members:
+        queries = call.request.app.state.queries
+        page = queries.answer(union(call.node, found), asked)
+    about = [dict(one) for one in found.standard.schema["fields"]]
+    fields, rows = _shaped(about, page.rows, shape) if page else ([], [])
+    body |= {
+        "fields": fields,
+        "rows": rows,
+        "total": page.total if page else 0,
+        "next_cursor": page.next_cursor if page else None,
+        **found.document(),
+    }
+    headers = {}
+    if page is not None and page.next_cursor is not None:
+        query = [("cursor", page.next_cursor)]
+        if shape["as_of"] is not None:
+            query.append(("as_of", shape["as_of"]))
+        address = f"{call.public.root}/v1/families/{family}/rows?{urlencode(query)}"
+        headers["Link"] = f'<{address}>; rel="next"'
+    return as_json(call, body, **headers)
+
+
+def _asked(call: Call) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the choices of version and shape, and the query beside them."""
+    shape = {name: parameter.default for name, parameter in _SHAPES.items()}
+    asked = []
+    for name, text in split(call.request.scope["query_string"]):
+        if name in _SHAPES:
+            shape[name] = _SHAPES[name].read(text)
+        else:
+            asked.append((name, text))
+    return shape, asked
+
+
 def _table(shown: Shown, name: str) -> TableView:
     found = shown.record.table(name)
     if found is None or not found.parts:
@@ -84,14 +120,14 @@ def _table(shown: Shown, name: str) -> TableView:
 
 
 def _shaped(
-    table: TableView, rows: Any, shape: Mapping[str, Any]
+    about: Sequence[Mapping[str, Any]], rows: Any, shape: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], list[Any]]:
     """Return the columns and the rows of an answer."""
     import pyarrow as pa
 
     from shahrdad.node.table.rows import json_value
 
-    known = {field.get("name"): field for field in table.fields}
+    known = {field.get("name"): field for field in about}
     names = rows.schema.names
     wide = {
         field.name
@@ -136,23 +172,28 @@ def operations() -> list[Operation]:
     gone = ("not-found", "withdrawn", "redacted")
     refused = ("unknown-field", "unknown-operator", "bad-value", "query-too-expensive")
     found = [
-        ("getRows", f"{DATASET}/rows/{{resource}}", "Rows of the newest version."),
+        ("getRows", f"{DATASET}/rows/{{resource}}", get_rows, "Rows"),
+        ("getVersionRows", f"{DATASET}/v/{{n}}/rows/{{resource}}", get_rows, "Rows"),
+        ("getFamilyRows", "/v1/families/{family}/rows", get_family_rows, "FamilyRows"),
         (
-            "getVersionRows",
-            f"{DATASET}/v/{{n}}/rows/{{resource}}",
-            "Rows of one version.",
+            "getStandardRows",
+            "/v1/standards/{family}/rows",
+            get_family_rows,
+            "FamilyRows",
         ),
     ]
     return [
         Operation(
             id_,
             path,
-            get_rows,
-            summary,
+            call,
+            "Rows of a version."
+            if schema == "Rows"
+            else "Rows of a standard over all cities.",
             tolerant=True,
             media_type=JSON,
-            schema="Rows",
+            schema=schema,
             problems=(*gone, *refused, "cursor-invalid", "cursor-expired"),
         )
-        for id_, path, summary in found
+        for id_, path, call, schema in found
     ]

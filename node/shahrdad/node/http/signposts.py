@@ -2,6 +2,7 @@
 
 from shahrdad.node.http.dataset_object import Shown, license_of
 from shahrdad.node.http.formats import MEDIA_TYPES
+from shahrdad.node.http.mappings.doors import doors_of
 
 ALTERNATES = {
     "json": "application/json",
@@ -30,6 +31,10 @@ def link_header(shown: Shown) -> str:
         found.append((url, "license", ""))
     found += [
         (f"{base}.{suffix}", "alternate", media) for suffix, media in ALTERNATES.items()
+    ]
+    found += [
+        (f"{base}.{suffix}", "alternate", door.media_type.partition(";")[0])
+        for suffix, door in doors_of(shown.dataset.family).items()
     ]
     for table in shown.record.tables:
         if table.parts:

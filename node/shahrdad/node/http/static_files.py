@@ -41,7 +41,11 @@ def folder() -> tuple[str, Mapping[str, StaticFile]]:
     found: dict[str, StaticFile] = {}
     sha256 = hashlib.sha256()
     static = files("shahrdad.node.http").joinpath("static")
-    inside = [*static.iterdir(), *static.joinpath("portal").iterdir()]
+    inside = [
+        path
+        for part in (static, static.joinpath("portal"), static.joinpath("vendor"))
+        for path in part.iterdir()
+    ]
     for path in sorted(inside, key=lambda one: one.name):
         suffix = "." + path.name.rpartition(".")[2]
         if suffix not in MEDIA_TYPES:

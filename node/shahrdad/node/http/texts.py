@@ -1,4 +1,4 @@
-"""The words of pages and problem titles: `texts/fa.toml`, `texts/portal_fa.toml`.
+"""The words of pages, problems and files: `texts/fa.toml`, `texts/portal_fa.toml`.
 
 The files of both languages have the same keys and placeholders; a test compares them.
 """
@@ -8,9 +8,9 @@ from functools import cache
 from importlib.resources import files
 
 from shahrdad.datasets.errors import Language
-from shahrdad.node.http.languages import digits
+from shahrdad.node.http.languages import number
 
-PARTS = ("", "portal_")
+PARTS = ("", "portal_", "files_", "publishing_")
 
 
 @cache
@@ -47,5 +47,5 @@ def say(language: Language, key: str, **values: object) -> str:
 
 
 def _number(value: object, language: Language) -> str:
-    """Return an integer with the digits of the language; other values as they are."""
-    return digits(f"{value:,}", language) if isinstance(value, int) else str(value)
+    """Return an integer as the language writes it; other values as they are."""
+    return number(value, language) if isinstance(value, int) else str(value)

@@ -24,6 +24,7 @@ from shahrdad.node.store.limits import (
     DELETE_BATCH_MAX,
     GRACE,
     GRACE_MIN,
+    JOB_AGE_MAX,
 )
 
 MIGRATIONS: tuple[str, ...] = (
@@ -62,8 +63,8 @@ def refer(
         owner: What names it, so that `release` finds it.
     """
     connection.execute(
-        "INSERT OR IGNORE INTO object_ref(area, sha256, kind, owner, at)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO object_ref(area, sha256, kind, owner, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT(sha256, area, kind, owner) DO UPDATE SET at=excluded.at",
         (area.value, digest.raw, kind, owner, stamp(datetime.now(UTC))),
     )
 
@@ -71,6 +72,22 @@ def refer(
 def release(connection: sqlite3.Connection, kind: str, owner: str) -> None:
     """Drop all references of an owner; the caller commits."""
     connection.execute("DELETE FROM object_ref WHERE kind=? AND owner=?", (kind, owner))
+
+
+def release_dead_jobs(connection: sqlite3.Connection, now: datetime) -> int:
+    """Drop the names of jobs that ended or died long ago; the caller commits.
+
+    What a job published is named by its record since then, and a job that goes on
+    names its objects anew.
+
+    Returns:
+        How many names were dropped.
+    """
+    cursor = connection.execute(
+        "DELETE FROM object_ref WHERE kind='job' AND at < ?",
+        (stamp(now - JOB_AGE_MAX),),
+    )
+    return cursor.rowcount
 
 
 def note_rebuilt(connection: sqlite3.Connection, now: datetime) -> None:
@@ -151,6 +168,8 @@ class Collector:
         """
         now = self._clock()
         self._check_ready(now)
+        if not dry_run:
+            release_dead_jobs(self._connect(), now)
         total, unnamed = self._look(now)
         noted = self._noted()
         due = {

@@ -162,13 +162,18 @@ def read_bytes(store: ObjectStore, area: Area, digest: Digest, size_max: int) ->
         RequestError: OBJECT_UNKNOWN, or TOO_LARGE above `size_max` bytes.
         UnavailableError: OBJECT_DAMAGED: the bytes do not match the name.
     """
+    pieces: list[bytes] = []
+    size = 0
     with store.open(area, digest) as file:
-        data = file.read(size_max + 1)
-        if len(data) > size_max:
-            raise RequestError(
-                Reason.TOO_LARGE, size_bytes=len(data), size_bytes_max=size_max
-            )
-        return data
+        # In pieces: one read of the bound would reserve that much memory beforehand.
+        while piece := file.read(CHUNK_BYTES):
+            size += len(piece)
+            if size > size_max:
+                raise RequestError(
+                    Reason.TOO_LARGE, size_bytes=size, size_bytes_max=size_max
+                )
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 def copy(store: ObjectStore, digest: Digest, source: Area, target: Area) -> None:

@@ -19,10 +19,12 @@ CLOCK_SECONDS_MAX = 60.0  # S3 itself refuses at 15 minutes; doctor warns long b
 
 TEMPORARY_AGE_MAX = timedelta(hours=72)  # a `.tmp-*` older than this belongs to nobody
 PRESIGNED_AGE_MAX = timedelta(hours=1)
+PRESIGNED_BYTES_MIN = 64 << 20  # above, `serve = "presigned"` sends to the store
 
 GRACE = timedelta(hours=72)  # storage 3.7: an unreferenced object is left alone so long
 GRACE_MIN = timedelta(hours=24)
 CANDIDATE_AGE_MIN = timedelta(hours=24)  # between noticing an object and deleting it
+JOB_AGE_MAX = timedelta(days=7)  # a job names its objects so long, if it died too
 DELETE_BATCH_MAX = 50  # objects deleted while the database is locked
 BRAKE_SHARE = 10  # more than one object in this many at once needs a confirmation
 

@@ -61,9 +61,10 @@ def different(
     """
     kind = wider(old.type, new.type)
     one, other = comparable(old, kind), comparable(new, kind)
-    unequal = pc.fill_null(pc.not_equal(one, other), False)
-    absent = pc.xor(pc.is_null(one), pc.is_null(other))
-    result = pc.or_(unequal, absent)
+    result = pc.not_equal(one, other)
+    if one.null_count or other.null_count:
+        absent = pc.xor(pc.is_null(one), pc.is_null(other))
+        result = pc.or_(pc.fill_null(result, False), absent)
     if pa.types.is_floating(kind):
         both = pc.and_(pc.is_nan(one), pc.is_nan(other))
         result = pc.and_not(result, pc.fill_null(both, False))

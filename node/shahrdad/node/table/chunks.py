@@ -1,10 +1,18 @@
-"""Column chunks of a part as they lie in the file, compared without decoding them."""
+"""Column chunks of a part as they lie in the file, compared without decoding them.
+
+A part is read as it is and not hashed (storage 2.2.7): the writing or the last scrub
+found it good, each decoded page has a checksum of its own, and bytes that are equal on
+both sides tell no difference. What cannot be decoded is hashed then, so that a damaged
+object is named as such.
+"""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shahrdad.datasets.errors import DataError, Reason, RequestError
 from shahrdad.node.store.contract import read_bytes
 from shahrdad.node.table.limits import PART_BYTES_MAX
 from shahrdad.node.table.parquet import Part
@@ -12,55 +20,94 @@ from shahrdad.node.table.reading import TableReader, parquet_file
 
 
 class OpenPart:
-    """A part in memory, verified, with its column chunks.
+    """A part in memory, with its column chunks.
 
     Args:
         table: The table that has it.
         part: Which.
+
+    Raises:
+        RequestError: OBJECT_UNKNOWN: the part is not held.
+        UnavailableError: The store is away, or its bytes are damaged.
+        DataError: TABLE_UNREADABLE: the right bytes are no Parquet.
     """
 
     def __init__(self, table: TableReader, part: Part) -> None:
-        self._data = read_bytes(table.store, table.area, part.digest, PART_BYTES_MAX)
-        self._file = parquet_file(self._data, part.digest)
-        self._metadata: pq.FileMetaData = self._file.metadata
-        names = self._file.schema_arrow.names
-        # A list is one leaf too: `tags.list.item` begins with its column's name.
-        paths = [self._metadata.schema.column(n).path for n in range(len(names))]
-        self._leaves = {path.split(".")[0]: leaf for leaf, path in enumerate(paths)}
+        self._table, self._part = table, part
+        data = raw_bytes(table, part)
+        try:
+            self._file = pq.ParquetFile(
+                pa.BufferReader(data), page_checksum_verification=True
+            )
+        except (pa.ArrowException, OSError):
+            data = verified_bytes(table, part)
+            self._file = parquet_file(data, part.digest)
+        self._data = pa.py_buffer(data)
+        metadata: pq.FileMetaData = self._file.metadata
+        self._groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
         self.schema: pa.Schema = self._file.schema_arrow
+        # A column is one leaf, a list of texts too: leaves have the columns' order.
+        self._leaves = {name: leaf for leaf, name in enumerate(self.schema.names)}
 
     @property
     def groups(self) -> int:
         """How many row groups the part has."""
-        return int(self._metadata.num_row_groups)
+        return len(self._groups)
 
     def group_rows(self) -> list[int]:
         """Return the rows of each row group."""
-        return [
-            self._metadata.row_group(group).num_rows for group in range(self.groups)
-        ]
+        return [group.num_rows for group in self._groups]
 
     def read(self, group: int, columns: Sequence[str]) -> pa.Table:
         """Decode some columns of a row group; those that are absent are left out."""
         names = [name for name in columns if name in self._leaves]
-        return self._file.read_row_group(group, columns=names).select(names)
+        try:
+            # A few columns: threads would cost more than they save.
+            rows = self._file.read_row_group(group, columns=names, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            self._fail(error)
+        return rows.select(names)
 
-    def chunk(self, group: int, column: str) -> bytes:
+    def _fail(self, error: Exception) -> NoReturn:
+        """Say why a page could not be decoded: damaged since, or written so."""
+        verified_bytes(self._table, self._part)
+        raise DataError(
+            Reason.TABLE_UNREADABLE,
+            digest=self._part.digest.hex,
+            detail=type(error).__name__,
+        ) from error
+
+    def chunk(self, group: int, column: str) -> pa.Buffer:
         """Return the compressed bytes of a column in a row group."""
-        about = self._metadata.row_group(group).column(self._leaves[column])
+        about = self._groups[group].column(self._leaves[column])
         start = about.data_page_offset
         if about.dictionary_page_offset is not None:
             start = min(start, about.dictionary_page_offset)
-        return self._data[start : start + about.total_compressed_size]
+        return self._data.slice(start, about.total_compressed_size)
 
     def same_bytes(self, other: "OpenPart", group: int, column: str) -> bool:
         """Tell whether a column has equal bytes in two parts, hence equal cells."""
         if column not in self._leaves or column not in other._leaves:
             return False
+        mine, theirs = self.chunk(group, column), other.chunk(group, column)
         kinds = self.schema.field(column).type, other.schema.field(column).type
-        return kinds[0] == kinds[1] and (
-            self.chunk(group, column) == other.chunk(group, column)
-        )
+        return bool(mine.equals(theirs)) and kinds[0] == kinds[1]
+
+
+def raw_bytes(table: TableReader, part: Part) -> bytes:
+    """Return a part as it lies in the store, not compared with its name."""
+    try:
+        with table.store.open(table.area, part.digest, 0, part.bytes) as file:
+            return file.read(part.bytes)
+    except RequestError as error:
+        if error.reason is not Reason.RANGE_INVALID:
+            raise
+        return verified_bytes(table, part)  # another size than the record says
+
+
+def verified_bytes(table: TableReader, part: Part) -> bytes:
+    """Return a part, compared with its name."""
+    return read_bytes(table.store, table.area, part.digest, PART_BYTES_MAX)
 
 
 def equal_keys(old: OpenPart, new: OpenPart, key: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ The output has one row for each added or removed row, and one for each changed c
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -22,8 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.table.cells import comparable, different, texts, wider
-from shahrdad.node.table.chunks import OpenPart, equal_keys
+from shahrdad.node.table.aligned import (
+    ChangedCells,
+    Columns,
+    ahead,
+    changed_cells,
+    compare_parts,
+)
+from shahrdad.node.table.cells import comparable, texts, wider
 from shahrdad.node.table.key import key_texts
 from shahrdad.node.table.parquet import Part
 from shahrdad.node.table.reading import TableReader
@@ -158,17 +164,23 @@ class TableDiff:
         region: tuple[list[Part], list[Part]] = ([], [])
         position = 0
         starts = {self._start(part): number for number, part in enumerate(right)}
-        for part in left:
-            number = starts.get(self._start(part), -1) if self.key else -1
-            pair = self._aligned(part, right[number]) if number >= position else None
-            if pair is None:
+        numbers = [starts.get(self._start(part)) if self.key else None for part in left]
+        compared = ahead(
+            self._comparison(part, right[number])
+            for part, number in zip(left, numbers, strict=True)
+            if number is not None
+        )
+        for part, number in zip(left, numbers, strict=True):
+            changes = None if number is None else next(compared)
+            if changes is None or number is None or number < position:
                 region[0].append(part)
                 continue
             region[1].extend(right[position:number])
             yield from self._merge(*region)
             region = ([], [])
             position = number + 1
-            yield from self._compare_parts(*pair)
+            for group in changes:
+                yield from self._changes(group)
         region[1].extend(right[position:])
         yield from self._merge(*region)
 
@@ -177,44 +189,29 @@ class TableDiff:
         values = zip(self._file_key, part.first, strict=False)
         return (part.rows, *(value for name, value in values if name in self.key))
 
-    def _aligned(self, old: Part, new: Part) -> tuple[OpenPart, OpenPart] | None:
-        """Return both parts opened, when they hold the same keys in the same places."""
+    def _comparison(
+        self, old: Part, new: Part
+    ) -> Callable[[], list[list[ChangedCells]] | None]:
+        """Return what compares two parts by position."""
         if self._old is None:
-            return None
-        pair = OpenPart(self._old, old), OpenPart(self._new, new)
-        return pair if equal_keys(*pair, self.key) else None
+            return lambda: None
+        before = (self._old, old)
+        columns = Columns(self.key, tuple(self._match), tuple(self._columns))
+        return lambda: compare_parts(before, (self._new, new), columns)
 
-    def _compare_parts(self, old: OpenPart, new: OpenPart) -> Iterator[pa.Table]:
-        """Yield the changes of two parts whose rows match by position."""
-        for group in range(new.groups):
-            names = [
-                name for name in self._columns if not old.same_bytes(new, group, name)
-            ]
-            if names:
-                later = new.read(group, [*self._match, *names])
-                yield from self._changes(
-                    later, old.read(group, names), later.select(names)
-                )
-
-    def _changes(
-        self, keys: pa.Table, old: pa.Table, new: pa.Table
-    ) -> Iterator[pa.Table]:
+    def _changes(self, found: Sequence[ChangedCells]) -> Iterator[pa.Table]:
         """Yield the changed cells of rows that match by position, in key order."""
         pages: list[pa.Table] = []
-        places: list[pa.Array] = []
-        for name in new.schema.names:
-            if name not in old.schema.names:
-                continue
-            rows = pc.indices_nonzero(different(old[name], new[name]))
-            if len(rows) == 0:
-                continue
-            before, after = old[name].take(rows), new[name].take(rows)
-            self._count(name, before, after)
-            places.append(rows)
-            cells = [pa.array([name] * len(rows)), texts(before), texts(after)]
-            pages.append(self._page(CHANGED, keys.take(rows), cells))
+        for one in found:
+            self._count(one.column, one.old, one.new)
+            cells = [
+                pa.array([one.column] * len(one.places)),
+                texts(one.old),
+                texts(one.new),
+            ]
+            pages.append(self._page(CHANGED, one.keys, cells))
         if pages:
-            place = pa.chunked_array(places)
+            place = pa.chunked_array([one.places for one in found])
             self.summary.changed += len(place.unique())
             # Stable: the cells of a row stay in the columns' order.
             yield pa.concat_tables(pages).take(pc.sort_indices(place))
@@ -279,9 +276,10 @@ class TableDiff:
         ]
         if both.num_rows and self._columns:
             was = old.take(found.drop_null()).select(self._columns)
-            pages += self._changes(
-                both.select(self._match), was, both.select(self._columns)
+            found_cells = changed_cells(
+                lambda: both.select(self._match), was, both.select(self._columns)
             )
+            pages += self._changes(found_cells)
         if len(pages) == 1:
             yield pages[0]
         elif pages:

@@ -96,24 +96,15 @@ class TableReader:
         """
         schema = self.schema
         kinds = [schema.field(name).type for name in self.key_columns()]
-
-        def rank(values: Sequence[Value]) -> list[Rank]:
-            return [order(one, kind) for one, kind in zip(values, kinds, strict=False)]
-
-        chosen: list[Part] = []
-        for number, part in enumerate(self.parts):
-            if high and rank(part.first)[: len(high)] > rank(high):
-                break
-            following = self.parts[number + 1 : number + 2]
-            # The next part may begin in the middle of equal leading values.
-            if low and following and rank(following[0].first)[: len(low)] < rank(low):
-                continue
-            chosen.append(part)
-        return tuple(chosen)
+        return between(self.parts, kinds, low, high)
 
     def key_columns(self) -> tuple[str, ...]:
         """Return the primary key that the file's metadata names."""
         return file_facts(self.schema).primary_key
+
+    def read(self, part: Part, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of one part, in that order."""
+        return self.open(part).read(columns=list(columns)).select(list(columns))
 
     def batches(
         self,
@@ -141,6 +132,36 @@ class TableReader:
             else:
                 data = read_bytes(self.store, self.area, part.digest, PART_BYTES_MAX)
                 yield from filtered(data, columns, where, batch_rows)
+
+
+def between(
+    parts: Sequence[Part],
+    kinds: Sequence[pa.DataType],
+    low: Sequence[Value],
+    high: Sequence[Value],
+) -> tuple[Part, ...]:
+    """Return the parts of one table that can hold keys between two bounds.
+
+    Args:
+        parts: In key order.
+        kinds: The types of the key's columns.
+        low: The first values of a key; none for no bound.
+        high: Likewise; both are included.
+    """
+
+    def rank(values: Sequence[Value]) -> list[Rank]:
+        return [order(one, kind) for one, kind in zip(values, kinds, strict=False)]
+
+    chosen: list[Part] = []
+    for number, part in enumerate(parts):
+        if high and rank(part.first)[: len(high)] > rank(high):
+            break
+        following = parts[number + 1 : number + 2]
+        # The next part may begin in the middle of equal leading values.
+        if low and following and rank(following[0].first)[: len(low)] < rank(low):
+            continue
+        chosen.append(part)
+    return tuple(chosen)
 
 
 def filtered(

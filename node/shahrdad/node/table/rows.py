@@ -331,7 +331,7 @@ def take_rows(
     for place in np.unique(places):
         here = np.flatnonzero(places == place)
         part = table.parts[int(place)]
-        rows = table.open(part).read(columns=list(fields)).select(list(fields))
+        rows = table.read(part, fields)
         found.append(rows.take(pa.array(wanted[here] - starts[place])))
         order.append(here)
     if not found:

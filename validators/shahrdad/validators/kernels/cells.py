@@ -35,6 +35,12 @@ def lengths(cells: pa.StringArray) -> npt.NDArray[np.int32]:
     return np.diff(offsets(cells))
 
 
+def bytes_count(cells: pa.StringArray) -> int:
+    """Return the number of bytes of all cells together."""
+    bounds = offsets(cells)
+    return int(bounds[-1]) - int(bounds[0])
+
+
 def byte_max(cells: pa.StringArray) -> int:
     """Return the greatest byte of the column; 0 without any."""
     found = data(cells)
@@ -77,13 +83,15 @@ def with_nulls(cells: pa.StringArray, null: Mask) -> pa.StringArray:
 def missing_mask(cells: pa.StringArray, missing: Sequence[str]) -> Mask | None:
     """Return which cells hold no value, null or a missing text; None for none."""
     absent = None if not cells.null_count else ~as_mask(cells.is_valid())
-    sizes = lengths(cells)
-    longest = max((len(text.encode()) for text in missing), default=-1)
-    if not len(sizes) or int(sizes.min()) > longest:
-        return absent
+    found: Mask
     if tuple(missing) == ("",):
-        found: Mask = sizes == 0
+        bounds = offsets(cells)
+        found = bounds[1:] == bounds[:-1]
     else:
+        sizes = lengths(cells)
+        longest = max((len(text.encode()) for text in missing), default=-1)
+        if not len(sizes) or int(sizes.min()) > longest:
+            return absent
         found = as_mask(pc.is_in(cells, value_set=pa.array(list(missing), pa.string())))
     if absent is not None:
         found = found | absent
@@ -94,6 +102,7 @@ __all__ = [
     "Mask",
     "as_mask",
     "byte_max",
+    "bytes_count",
     "data",
     "lengths",
     "mask_array",

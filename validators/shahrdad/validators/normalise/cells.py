@@ -267,9 +267,7 @@ def _date(
             order=settings.date_order,
         )
     if found.value is None:
-        # The registry of codes has one for both: neither is a date of any form.
-        mixed = found.reason == "mixed-separators"
-        return Judged(cell, refused=f"date-{'not-a-date' if mixed else found.reason}")
+        return Judged(cell, refused=f"date-{found.reason}")
     remarks = tuple(f"date-{warning}" for warning in found.warnings)
     return Judged(*_date_steps(cell, found.value.isoformat()), remarks=remarks)
 

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shahrdad.datasets.standards import Field
+from shahrdad.validators.kernels.characters import clean_cells
 from shahrdad.validators.normalise import dates, money
 from shahrdad.validators.normalise.cells import ColumnPlan, Judged, judge, plan_of
 from shahrdad.validators.normalise.digits import (
@@ -45,19 +46,6 @@ Flags = npt.NDArray[np.bool_]
 EXACT_MAX = 10**15  # whole numbers below it are exact in a spreadsheet too
 JUDGED_MAX = 200_000  # distinct texts of a column whose judgement is remembered
 
-# Characters that no step of the clean form touches wherever they stand: ASCII but for
-# controls and space, Persian letters and digits, and the punctuation of Persian text.
-_SAFE = (
-    "!-~\u0621-\u063a\u0641\u0642\u0644-\u0648\u067e\u0686\u0698\u06a9\u06af\u06cc"
-    "\u06f0-\u06f9\u060c\u061b\u061f\u066a-\u066c\u00ab\u00bb\u2026\u2018\u2019\u201c\u201d"
-)
-_SAFE_LETTER = (
-    "A-Za-z\u0621-\u063a\u0641\u0642\u0644-\u0648\u067e\u0686\u0698\u06a9\u06af\u06cc"
-)
-_CLEAN = rf"^(?:[{_SAFE}]+(?:[ \x{{200c}}][{_SAFE}]+)*)?$"
-_LOOSE_ZWNJ = rf"[^{_SAFE_LETTER}]\x{{200c}}|\x{{200c}}[^{_SAFE_LETTER}]"
-_SAFE_CODE = _SAFE.replace("\u06f0-\u06f9", "")
-_CODE = rf"^(?:[{_SAFE_CODE}]+(?: [{_SAFE_CODE}]+)*)?$"
 _INTEGER = r"^(?:-?(?:0|[1-9][0-9]{0,14}))?$"
 _DECIMAL = r"^(?:-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?)?$"
 _GROUPED = r"^-?[1-9][0-9]{0,2}(?:SEP[0-9]{3}){1,4}(?:\.[0-9]{1,6})?$"
@@ -261,7 +249,7 @@ class _Column:
         self, cells: pa.StringArray, eligible: Flags, rows: npt.NDArray[np.int64]
     ) -> tuple[pa.StringArray, Flags]:
         after = column_to_ascii(cells)
-        sure = _matches(after, _CODE) & eligible
+        sure = clean_cells(after, joiners=False) & eligible
         if self.plan.name in self._settings.code_widths:
             width = self._settings.code_widths[self.plan.name]
             sure &= _flags(pc.greater_equal(pc.binary_length(after), width))
@@ -272,10 +260,6 @@ class _Column:
     def _fast_clean(
         self, cells: pa.StringArray, eligible: Flags, rows: npt.NDArray[np.int64]
     ) -> tuple[pa.StringArray, Flags]:
-        before = cells
-        sure = _is_clean(cells) & eligible
-        if sure.all():
-            return cells, sure
         stages = []
         after = cells
         for step, old, new in _TWO_BYTES:
@@ -283,12 +267,11 @@ class _Column:
             if changed is not after:
                 stages.append((step, after, changed))
                 after = changed
-        if not stages:
-            return cells, sure
-        mended = _is_clean(after) & eligible
+        # A cell that was clean before holds none of the replaced letters.
+        sure = clean_cells(after) & eligible
         for step, start, end in stages:
-            self._count(step, start, end, mended & ~sure, rows)
-        return _merge(mended | sure, after, before), mended | sure
+            self._count(step, start, end, sure, rows)
+        return _merge(sure, after, cells), sure
 
     def _count(
         self,
@@ -306,6 +289,11 @@ class _Column:
         if not count:
             return
         name = self.plan.name
+        if self._audit.changes is not None:
+            kept = pa.array(changed)
+            self._audit.changes.add(
+                name, step, rows[changed], before.filter(kept), after.filter(kept)
+            )
         if self._audit.is_full(name, step):
             self._audit.add_counted(name, step, count, (), _no_sample)
             return
@@ -374,6 +362,10 @@ class _Column:
             row = int(rows[places[firsts[number]]])
             for step, before, after in one.steps:
                 change = row, before, after
+                if self._audit.changes is not None:
+                    found_in = rows[places[np.flatnonzero(indices == number)]]
+                    same = [before] * len(found_in), [after] * len(found_in)
+                    self._audit.changes.add(self.plan.name, step, found_in, *same)
                 self._audit.add_counted(
                     self.plan.name,
                     step,
@@ -427,15 +419,6 @@ def _plain_numbers(column: pa.StringArray, pattern: str) -> Flags:
     if len(data) and bool((data == 0x2D).any()):
         sure &= ~_matches(column, _NEGATIVE_ZERO)
     return sure
-
-
-def _is_clean(column: pa.StringArray) -> Flags:
-    """Tell which cells are surely their own clean form."""
-    clean = _matches(column, _CLEAN)
-    data, _ = cell_bytes(column)
-    if b"\xe2\x80\x8c" in data.tobytes():
-        clean &= ~_matches(column, _LOOSE_ZWNJ)
-    return clean
 
 
 def _replace_pairs(column: pa.StringArray, old: bytes, new: bytes) -> pa.StringArray:

@@ -117,13 +117,18 @@ def whole_numbers(column: pa.StringArray) -> pa.Int64Array | None:
     Returns:
         n values, null where a cell is empty; None where any cell is something else.
     """
-    data, _ = cell_bytes(column)
-    if len(data) and (data.max() > 0x39 or data.min() < 0x2D or (data == 0x2E).any()):
+    data, offsets = cell_bytes(column)
+    least = data.min() if len(data) else 0x30
+    if len(data) and (data.max() > 0x39 or least < 0x2D or (data == 0x2E).any()):
+        return None
+    if least >= 0x30 and (data[offsets[:-1][np.diff(offsets) > 1]] == 0x30).any():
         return None
     filled = pc.if_else(pc.equal(pc.binary_length(column), 0), None, column)
     try:
         values = filled.cast(pa.int64())
     except pa.ArrowInvalid:
         return None
+    if least >= 0x30:
+        return values
     plain = pc.all(pc.equal(values.cast(pa.string()), filled)).as_py()
     return values if plain is not False else None

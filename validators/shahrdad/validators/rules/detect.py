@@ -119,15 +119,6 @@ def detected(text: str, names: list[str]) -> str | None:
     return next((name for name in names if DETECTORS[name](plain)), None)
 
 
-# Characters that are surely assigned and not private: ASCII, Latin-1, the Arabic block
-# of Persian, joiners and common punctuation. RE2, so that a column is judged in one
-# pass.
-UNUSUAL = (
-    r"[^\x{09}\x{0A}\x{0D}\x{20}-\x{7E}\x{A0}-\x{FF}\x{0600}-\x{06FF}\x{200C}-\x{200F}"
-    r"\x{2010}-\x{2027}\x{2030}-\x{203A}]"
-)
-
-
 def broken_character(text: str) -> str | None:
     """Return the first broken, private or unassigned character; None without."""
     for letter in text:
@@ -140,7 +131,6 @@ __all__ = [
     "ALGORITHMS",
     "DETECTORS",
     "SUSPECT",
-    "UNUSUAL",
     "broken_character",
     "detected",
     "is_legal_id",

@@ -243,6 +243,10 @@ class RuleBook:
                 asking.close()
         return [self._outcome(state) for state in self._states]
 
+    def of_rows(self) -> list[Outcome]:
+        """Return the outcome of the rules that were judged row by row."""
+        return [self._outcome(s) for s in self._states if s.rule.name in ROWS]
+
     def _note_newest(self, ask: Ask) -> None:
         """Note the Jalali year of the newest as_of_date, which `@jalali_year` is."""
         import pyarrow.compute as pc

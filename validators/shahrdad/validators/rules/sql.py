@@ -458,10 +458,13 @@ def per_capita_band(rule: Rule, ask: Ask) -> Result:
         f" GROUP BY {listed(by)} ORDER BY ALL"
     )
     result = Result(groups=0)
+    unknown: set[str] = set()  # cities without a population
     for total, *key in groups:
         group = dict(zip(by, key, strict=False))
         city = ask.context.cities.get(str(group.get("city_code")), {})
         people, band = city.get("population"), bands.get(group.get("fiscal_year", 0))
+        if not people:
+            unknown.add(str(group.get("city_code")))
         if not people or band is None:
             continue
         result.groups = (result.groups or 0) + 1
@@ -479,8 +482,11 @@ def per_capita_band(rule: Rule, ask: Ask) -> Result:
             "left": group_text(tuple(key)),
         }
         result.found.append(Found(None, column, values, (), severity))
+    if not result.groups and unknown:
+        listed_cities = ", ".join(sorted(unknown))
+        raise SkippedError(f"the population is not known of: {listed_cities}")
     if not result.groups:
-        raise SkippedError("no population or no band for these groups")
+        raise SkippedError("there is no band for the years of these groups")
     return result
 
 

@@ -1,7 +1,7 @@
 """Row rules about texts: code lists, check digits, words, personal data, characters.
 
-One RE2 pass picks the cells that could be concerned; Python looks at those alone, each
-distinct text once.
+One pass of RE2 or over the bytes picks the cells that could be concerned; Python looks
+at those alone, each distinct text once.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from shahrdad.validators.bulk import masked
 from shahrdad.validators.kernels.cells import Mask, as_mask
+from shahrdad.validators.kernels.characters import unusual_cells
 from shahrdad.validators.normalise.search_key import key
 from shahrdad.validators.rules.conditions import MalformedError
 from shahrdad.validators.rules.context import RuleContext
@@ -21,7 +22,6 @@ from shahrdad.validators.rules.detect import (
     ALGORITHMS,
     DETECTORS,
     SUSPECT,
-    UNUSUAL,
     broken_character,
     detected,
 )
@@ -162,7 +162,7 @@ def broken_characters(rule: Rule, view: View, context: RuleContext) -> list[Hits
         other = rule.params.get("other_severity")
         if name not in codes and other is None:
             continue
-        unusual = as_mask(pc.match_substring_regex(cells, UNUSUAL).fill_null(False))
+        unusual = unusual_cells(cells)
         if not unusual.any():
             continue
         found = _found(cells, unusual & view.judged, broken_character)

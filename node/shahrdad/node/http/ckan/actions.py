@@ -2,15 +2,24 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from shahrdad.datasets.errors import ShahrdadError
+from shahrdad.node.catalog import Dataset
 from shahrdad.node.http import holdings, identity
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.ckan import datastore, dictionaries, envelope, search
+from shahrdad.node.http.ckan.directory import (
+    DELETED_DAYS_MAX,
+    SCANNED_MAX,
+    facets_asked,
+    plan,
+)
 from shahrdad.node.http.ckan.envelope import Refusal, missing, not_found
 from shahrdad.node.http.ckan.packages import Base, Package, Packages
 from shahrdad.node.http.dataset_object import show
+from shahrdad.node.http.languages import now, rfc3339
 from shahrdad.node.http.release import release
 from shahrdad.node.record import LICENSES
 
@@ -38,10 +47,24 @@ class Asked:
 
     def package(self, wanted: str) -> Package | None:
         """Return a package by identifier, name or reference."""
-        for one in self.listed():
-            if wanted in {one.dictionary["id"], one.dictionary["name"]}:
-                return one
-        return None
+        node = self.call.node
+        ref = self.packages.directory.ref(node, wanted)
+        if ref is None:
+            return None
+        dataset = node.catalog.get(ref)
+        if not self._shows(dataset):
+            return None
+        return self.packages.get(node, dataset, self.base)
+
+    def _shows(self, dataset: Dataset) -> bool:
+        """Tell whether the base has a dataset."""
+        own = dataset.city == self.call.node.config.node.city
+        if not own and self.base != "all":
+            return False
+        if dataset.state == "live":
+            return True
+        oldest = rfc3339(now() - timedelta(days=DELETED_DAYS_MAX))
+        return self.base == "harvest" and dataset.updated >= oldest
 
 
 Result = Any
@@ -50,7 +73,26 @@ Action = Callable[[Asked], Result]
 
 def package_search(asked: Asked) -> Result:
     """Search datasets."""
-    return search.search(asked.listed(), asked.values)
+    wanted = search.wanted(asked.values)
+    if isinstance(wanted, Refusal):
+        return wanted
+    node, packages = asked.call.node, asked.packages
+    planned = None
+    if not facets_asked(asked.values):
+        planned = plan(node, asked.base, wanted.queries, wanted.order)
+    if planned is None:
+        if packages.directory.size(node) > SCANNED_MAX:
+            return Refusal(
+                "Search Error",
+                f"This catalog has more than {SCANNED_MAX} datasets: search it"
+                " by organization, groups, license_id, name, id or dates here, by"
+                f" words and facets at {asked.call.public.root}/v1/datasets",
+            )
+        return search.search(asked.listed(), asked.values)
+    count, refs = packages.directory.page(node, planned, wanted.start, wanted.rows)
+    found = (packages.written(node, ref, asked.base) for ref in refs)
+    about = {"count": count, "sort": wanted.order, "facets": {}, "search_facets": {}}
+    return envelope.Written(about, [data for data in found if data is not None])
 
 
 def package_list(asked: Asked) -> Result:

@@ -13,7 +13,9 @@ from typing import Any, Literal
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.node.catalog import Dataset
 from shahrdad.node.http import holdings
+from shahrdad.node.http.answers import dump
 from shahrdad.node.http.ckan.dictionaries import moment, package
+from shahrdad.node.http.ckan.directory import DELETED_DAYS_MAX, Directory
 from shahrdad.node.http.ckan.query import Indexed
 from shahrdad.node.http.dataset_object import show
 from shahrdad.node.http.languages import now, rfc3339
@@ -21,7 +23,6 @@ from shahrdad.node.http.view import NodeView
 from shahrdad.validators.normalise.search_key import words
 
 Base = Literal["own", "all", "harvest"]
-DELETED_DAYS_MAX = 400
 KEPT_MAX = 20_000
 
 
@@ -39,7 +40,27 @@ class Packages:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, ...], Package] = OrderedDict()
+        self._written: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
         self._lock = threading.Lock()
+        self.directory = Directory()
+
+    def written(self, node: NodeView, ref: str, base: Base) -> bytes | None:
+        """Return one dataset as JSON, or None when its record is not held."""
+        dataset = node.catalog.get(ref)
+        key = (ref, dataset.digest.hex, dataset.updated, dataset.state, base)
+        with self._lock:
+            kept = self._written.get(key)
+        if kept is not None:
+            return kept
+        made = self.made(node, dataset, base)
+        if made is None:
+            return None
+        data = dump(made)
+        with self._lock:
+            self._written[key] = data
+            while len(self._written) > KEPT_MAX:
+                self._written.popitem(last=False)
+        return data
 
     def list(self, node: NodeView, base: Base) -> list[Package]:
         """Return every dataset of a base, by identifier."""
@@ -61,6 +82,20 @@ class Packages:
             kept = self._kept.get(key)
         if kept is not None:
             return kept
+        made = self.made(node, dataset, base)
+        if made is None:
+            return None
+        one = Package(made, _indexed(made), str(made["title"]))
+        with self._lock:
+            self._kept[key] = one
+            while len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        return one
+
+    def made(
+        self, node: NodeView, dataset: Dataset, base: Base
+    ) -> dict[str, Any] | None:
+        """Return a dataset's dictionary, or None when its record is not held."""
         try:
             _, version = node.catalog.version(dataset.ref)
             shown = show(node, dataset, version)
@@ -72,12 +107,7 @@ class Packages:
             index = changes[0].index if changes else dataset.index
             made["state"] = "deleted"
             made["metadata_modified"] = moment(dataset.updated, index)
-        one = Package(made, _indexed(made), str(made["title"]))
-        with self._lock:
-            self._kept[key] = one
-            while len(self._kept) > KEPT_MAX:
-                self._kept.popitem(last=False)
-        return one
+        return made
 
 
 def _indexed(made: dict[str, Any]) -> Indexed:

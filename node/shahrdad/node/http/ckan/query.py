@@ -197,7 +197,7 @@ def _range(field: str | None, text: str) -> Test:
     if field is None:
         raise QuerySyntaxError(text[:40])
     begin, _, end = text[1:-1].partition(" TO ")
-    low, high = _bound(begin), _bound(end)
+    low, high = bound_of(begin), bound_of(end)
     open_low, open_high = text[0] == "{", text[-1] == "}"
 
     def inside(value: str) -> bool:
@@ -214,7 +214,8 @@ def _range(field: str | None, text: str) -> Test:
     return lambda document: any(inside(v) for v in document.fields.get(field, ()))
 
 
-def _bound(text: str) -> str | None:
+def bound_of(text: str) -> str | None:
+    """Return the bound of a range as dates are compared; None for no bound."""
     plain = text.strip().strip('"')
     if plain == "*":
         return None

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shahrdad.datasets.alphabet import sort_key
@@ -32,10 +33,18 @@ FACETS = {
 }
 
 
-def search(
-    packages: Sequence[Package], values: Mapping[str, Any]
-) -> dict[str, Any] | Refusal:
-    """Return the result of a search over these packages."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a search asks for."""
+
+    rows: int
+    start: int
+    queries: tuple[str, ...]
+    order: str
+
+
+def wanted(values: Mapping[str, Any]) -> Wanted | Refusal:
+    """Return what a search asks for, or why it is refused."""
     rows = envelope.whole(values, "rows", ROWS_DEFAULT)
     if "rows" not in values and "limit" in values:
         rows = envelope.whole(values, "limit", ROWS_DEFAULT)
@@ -45,17 +54,28 @@ def search(
         return Refusal("Validation Error", fields={name: ["Invalid integer"]})
     queries = [envelope.text(values, "q"), *envelope.listed(values, "fq")]
     queries += envelope.listed(values, "fq_list")
+    order = envelope.text(values, "sort") or "id asc"
+    asked = tuple(query for query in queries if query)
+    return Wanted(min(rows, ROWS_MAX), start, asked, order)
+
+
+def search(
+    packages: Sequence[Package], values: Mapping[str, Any]
+) -> dict[str, Any] | Refusal:
+    """Return the result of a search over these packages."""
+    asked = wanted(values)
+    if isinstance(asked, Refusal):
+        return asked
+    start, rows, order = asked.start, asked.rows, asked.order
     try:
-        tests = [parse(query) for query in queries if query]
+        tests = [parse(query) for query in asked.queries]
     except QuerySyntaxError as error:
         return Refusal("Search Query Error", f"Search Query is invalid: {error}")
-    order = envelope.text(values, "sort") or "id asc"
     ordered = _sorted(packages, order)
     if ordered is None:
         return Refusal("Search Query Error", f"Invalid sort: {order[:100]}")
     found = [one for one in ordered if all(test(one.indexed) for test in tests)]
     counts = _facets(found, values)
-    rows = min(rows, ROWS_MAX)
     return {
         "count": len(found),
         "results": [one.dictionary for one in found[start : start + rows]],

@@ -8,10 +8,12 @@ remembered in memory only: after a restart the same bytes are made again.
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from shahrdad.datasets.errors import Language, Reason, RequestError
+from shahrdad.datasets.errors import Language, Reason, RequestError, UnavailableError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http import limits
 from shahrdad.node.http.dataset_object import Shown, license_of
@@ -19,9 +21,10 @@ from shahrdad.node.http.exports import writers
 from shahrdad.node.http.languages import day_in_words, digits
 from shahrdad.node.http.record_view import TableView
 from shahrdad.node.http.texts import say
-from shahrdad.node.store.contract import Area
+from shahrdad.node.store.contract import Area, ObjectStore
 
 if TYPE_CHECKING:
+    from shahrdad.node.table.parquet import Part
     from shahrdad.node.table.reading import TableReader
 
 SPOOL_BYTES = 16 * 1024**2
@@ -62,12 +65,60 @@ class Exports:
             raise RequestError(
                 Reason.EXPORT_TOO_LARGE, rows=table.rows or 0, rows_max=rows_max
             )
-        with self._making:
-            digest = _make(shown, table, ext, language)
+        with self.slot():
+            digest = _stored(
+                store, lambda file: _write(shown, table, ext, language, file)
+            )
+        self._remember(key, digest)
+        return digest
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the places for making exports.
+
+        Raises:
+            UnavailableError: NOT_READY: none became free.
+        """
+        if not self._making.acquire(timeout=limits.EXPORT_WAIT_SECONDS):
+            raise UnavailableError(Reason.NOT_READY, state="overloaded")
+        try:
+            yield
+        finally:
+            self._making.release()
+
+    def package(self, shown: Shown, language: Language) -> Digest:
+        """Return the digest of a version's zip, which lies in the derived area.
+
+        Args:
+            shown: The version.
+            language: Of the reader, for errors.
+
+        Raises:
+            RequestError: as `get`.
+            UnavailableError: The store is away.
+        """
+        from shahrdad.node.http.exports.archive import write_package
+
+        receipt = shown.node.receipt(shown.ref, shown.version.n)
+        # The receipt's newest head changes: another head, another zip.
+        key = (shown.version.digest.hex, Digest.of(receipt).hex, "package.zip")
+        made = self._made.get(key)
+        if made is not None and shown.node.store.stat(Area.DERIVED, made) is not None:
+            return made
+        tables = [table for table in shown.record.tables if table.parts]
+        csv = {table.name: self.get(shown, table, "csv", language) for table in tables}
+        with self.slot():
+            digest = _stored(
+                shown.node.store,
+                lambda file: write_package(shown, csv, receipt, file),
+            )
+        self._remember(key, digest)
+        return digest
+
+    def _remember(self, key: tuple[str, ...], digest: Digest) -> None:
         self._made[key] = digest
         while len(self._made) > REMEMBERED_MAX:
             self._made.popitem(last=False)
-        return digest
 
 
 def reader(shown: Shown, table: TableView) -> "TableReader":
@@ -76,16 +127,21 @@ def reader(shown: Shown, table: TableView) -> "TableReader":
     Raises:
         RequestError: NO_TABLE: the record names no object of it.
     """
-    from shahrdad.node.table.parquet import Part
     from shahrdad.node.table.reading import TableReader
 
     if not table.parts:
         raise RequestError(Reason.NO_TABLE, ref=shown.ref, resource=table.name)
-    parts = [
+    return TableReader(shown.node.store, parts_of(table))
+
+
+def parts_of(table: TableView) -> "list[Part]":
+    """Return a table's parts as the table portion reads them."""
+    from shahrdad.node.table.parquet import Part
+
+    return [
         Part(part.digest, part.bytes, _rows(table, part.rows), part.first)
         for part in table.parts
     ]
-    return TableReader(shown.node.store, parts)
 
 
 def _rows(table: TableView, rows: int | None) -> int:
@@ -116,11 +172,11 @@ def about(shown: Shown, language: Language) -> list[tuple[str, str]]:
     return [(say(language, f"export.{name}"), text) for name, text in lines]
 
 
-def _make(shown: Shown, table: TableView, ext: str, language: Language) -> Digest:
-    """Write an export to a spooled file, and store it under its digest."""
+def _stored(store: ObjectStore, write: Callable[[IO[bytes]], None]) -> Digest:
+    """Write a file on the side, and store it under its digest."""
     with SpooledTemporaryFile(SPOOL_BYTES) as spool:
         file = cast("BinaryIO", spool)
-        _write(shown, table, ext, language, file)
+        write(file)
         file.seek(0)
         sha256, size = hashlib.sha256(), 0
         while chunk := file.read(limits.CHUNK_BYTES):
@@ -128,7 +184,7 @@ def _make(shown: Shown, table: TableView, ext: str, language: Language) -> Diges
             size += len(chunk)
         digest = Digest(sha256.digest())
         file.seek(0)
-        shown.node.store.put(Area.DERIVED, digest, file, size)
+        store.put(Area.DERIVED, digest, file, size)
     return digest
 
 

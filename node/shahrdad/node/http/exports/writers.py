@@ -6,6 +6,7 @@ CSV is RFC 4180 with CRLF; null is empty and unquoted, empty text is `""`.
 
 import json
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from typing import IO
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.csv as pc
 from shahrdad.node.http.exports import cells
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+STREAMED = frozenset({"csv", "excel.csv", "json", "ndjson"})
 BOM = b"\xef\xbb\xbf"
 Batches = Iterator[pa.RecordBatch]
 
@@ -42,11 +44,60 @@ def _write_rows(
 ) -> None:
     quoted = (f'"{name}"' if _special(name) else name for name in header)
     out.write((separator.join(quoted) + "\r\n").encode())
-    options = pc.WriteOptions(
-        include_header=False, delimiter=separator, eol="\r\n", quoting_style="needed"
-    )
+    options = _options(separator)
     for batch in batches:
         pc.write_csv(batch, out, options)
+
+
+def write_parquet(batches: Batches, schema: pa.Schema, out: IO[bytes]) -> None:
+    """Write a Parquet file; a selection is no published object and has no settings."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def stream(
+    ext: str, header: Sequence[str], tables: Iterator[pa.Table], separator: str
+) -> Iterator[bytes]:
+    """Yield a text format in pieces, one for each table that comes.
+
+    Args:
+        ext: One of `STREAMED`.
+        header: The names in the first row of CSV.
+        tables: The rows.
+        separator: Of CSV.
+    """
+    if ext in {"json", "ndjson"}:
+        before = b"[\n" if ext == "json" else b""
+        for table in tables:
+            lines = list(_objects(iter(table.to_batches())))
+            glue = b",\n" if ext == "json" else b"\n"
+            if lines:
+                yield before + glue.join(lines) + (b"" if ext == "json" else b"\n")
+                before = glue if ext == "json" else b""
+        if ext == "json":
+            yield b"[]\n" if before == b"[\n" else b"\n]\n"
+        return
+    out = BytesIO()
+    write = write_excel_csv if ext == "excel.csv" else write_csv
+    write(iter(()), header, out, separator)
+    yield out.getvalue()
+    options = _options(separator)
+    for table in tables:
+        out = BytesIO()
+        for batch in table.to_batches():
+            found = cells.plain(batch)
+            guarded = cells.guard(found) if ext == "excel.csv" else found
+            pc.write_csv(guarded, out, options)
+        yield out.getvalue()
+
+
+def _options(separator: str) -> pc.WriteOptions:
+    return pc.WriteOptions(
+        include_header=False, delimiter=separator, eol="\r\n", quoting_style="needed"
+    )
 
 
 def _special(name: str) -> bool:

@@ -57,6 +57,14 @@ def rial_in_words(rial: int, language: Language) -> tuple[str, str]:
     return in_words(rial, MONEY[language][0], language)
 
 
+def thousand_milliard(rial: int | None, language: Language) -> str:
+    """Return an amount in thousand milliard (trillion) rial, for marks of a drawing."""
+    if rial is None:
+        return "–"
+    shown = Decimal(rial) / STEPS[0]
+    return number_of(shown, 0 if abs(shown) >= 100 else 1, language)
+
+
 def milliard(rial: int | None) -> str:
     """Return an amount in milliard rial with ASCII digits, as table cells have it."""
     if rial is None:
@@ -71,6 +79,11 @@ def percent(value: Decimal | None, language: Language, places: int = 1) -> str:
     if value is None:
         return "–"
     return f"{number_of(value, places, language)}{'٪' if language == 'fa' else '%'}"
+
+
+def decimal(value: float | None, language: Language) -> str:
+    """Return a measured number, such as days, with at most one place."""
+    return "–" if value is None else number_of(Decimal(str(value)), 1, language)
 
 
 def percent_of(value: float | None, language: Language) -> str:

@@ -19,9 +19,11 @@ from shahrdad.node.http.portal.shapes import (
     NODES_MAX,
     PARTS_MAX,
     SERIES,
+    YEARS_MAX,
     Drawn,
     flow,
     treemap,
+    year_groups,
 )
 from shahrdad.node.http.portal.viewing import (
     choice,
@@ -78,7 +80,9 @@ def index(call: Call, language: Language) -> Response:
     chosen = year if year in years else (years[0] if years else None)
     scope = call.values["scope"] or "municipality"
     gathered = reader.gather("budget_lines", chosen or 0)
-    found = budgets.compare(gathered, scope)
+    found = reader.once(
+        ("compare", chosen, scope), lambda: budgets.compare(gathered, scope)
+    )
     largest = max([one.per_resident or 0 for one in found], default=0) or 1
     published = {one.city for one in found}
     return page(
@@ -131,10 +135,34 @@ def city_year(call: Call, language: Language) -> Response:
         year=release.fiscal_year,
         years=reader.years(release.city),
         declared=release.declared.get("budget_municipality_rial"),
-        checks=budgets.checks(chosen),
+        checks=[told(check, language) for check in budgets.checks(chosen)],
+        over_years=over_years(reader, view),
         grounds=grounds(call, [release.input]),
         money=amounts,
     )
+
+
+def told(check: budgets.Check, language: Language) -> dict[str, Any]:
+    """Return a check with its sentence."""
+    if check.name == "unit":
+        amount = " ".join(amounts.toman_in_words(check.rial, language))
+    else:
+        amount = amounts.number_text(amounts.milliard(abs(check.rial)), language)
+    key = f"budget.check_{check.name}_{'holds' if check.holds else 'fails'}"
+    return {"holds": check.holds, "sentence": say(language, key, amount=amount)}
+
+
+def over_years(reader: Releases, view: "View") -> dict[str, Any]:
+    """Return the years of the same city, scope and side, drawn and as numbers."""
+    statement = view.statement
+    years = reader.once(
+        ("over_years", statement.city, statement.scope, view.side),
+        lambda: budgets.over_years(
+            reader.gather("budget_lines"), statement.city, statement.scope, view.side
+        ),
+    )[-YEARS_MAX:]
+    groups = year_groups([(one.approved, one.actual) for one in years], view.language)
+    return {"years": years, "groups": groups}
 
 
 def find(reader: Releases, city: str, year: int) -> Release:
@@ -306,7 +334,7 @@ class View:
                 ),
                 "",
                 self.address(side=side, by="line", part=part.key, **{"in": by}),
-                place % SERIES + 1,
+                place + 1 if place < SERIES else 0,
             )
             for place, part in enumerate(parts)
         ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -142,7 +143,12 @@ def index(call: Call, language: Language) -> Response:
     known = reader.cities()
     wanted = [city for city in call.values["city"] if city in known][:CITIES_MAX]
     chosen = wanted or list(known)[:CITIES_MAX]
-    found = {city: measure(reader, city, year) for city in chosen}
+    found = {
+        city: reader.once(
+            ("measure", name, city, year), partial(measure, reader, city, year)
+        )
+        for city in chosen
+    }
     numbers = [value.number for value in found.values() if value is not None]
     scale = max([*numbers, Decimal(100 if unit == "percent" else 1)])
     return page(

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language
-from shahrdad.node.analysis import resolutions
+from shahrdad.node.analysis import permits, resolutions
 from shahrdad.node.analysis.releases import Gathered, Row
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.languages import TEHRAN, now
 from shahrdad.node.http.pages_of_lists import page as list_page
 from shahrdad.node.http.parameters import CURSOR, Parameter
+from shahrdad.node.http.portal import amounts
 from shahrdad.node.http.portal.viewing import (
     by_code,
     choice,
@@ -127,11 +129,14 @@ def page_of(listed: Listed) -> Callable[[Call, Language], Response]:
     """Return the function that shows a list."""
 
     def show(call: Call, language: Language) -> Response:
-        gathered = releases(call).gather(listed.family)
+        reader = releases(call)
+        gathered = reader.gather(listed.family)
         values = call.values
         rows = [
             item
-            for item in numbered(gathered)
+            for item in reader.once(
+                ("numbered", listed.family), partial(numbered, gathered)
+            )
             if passes(item, values, listed.filters, listed.searched)
         ]
 
@@ -160,10 +165,39 @@ def page_of(listed: Listed) -> Callable[[Call, Language], Response]:
                 )
                 for name in listed.filters
             ],
+            **speed_of(call, listed, language),
             **ends(call, gathered),
         )
 
     return show
+
+
+def speed_of(call: Call, listed: Listed, language: Language) -> dict[str, Any]:
+    """Return what the page of permits has above its list; nothing on other pages."""
+    if listed.family != "permit_stats":
+        return {"speed": {}}
+    reader = releases(call)
+    found = reader.once("speeds", lambda: permits.speeds(reader.gather(listed.family)))
+    wanted = call.values["city"]
+    if wanted:
+        found = {
+            service: {wanted: cities[wanted]}
+            for service, cities in found.items()
+            if wanted in cities
+        }
+    else:  # the districts of thirty cities would be a thousand lines
+        found = {
+            service: {city: listed[:1] for city, listed in cities.items()}
+            for service, cities in found.items()
+        }
+    return {
+        "speed": found,
+        "money": amounts,
+        "service_name": lambda code: label(
+            listed.family, "service_code", code, language
+        ),
+        "city_of": lambda slug: name_of(call, slug).name(language),
+    }
 
 
 def numbered(gathered: Gathered) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from shahrdad.datasets.errors import Language
 from shahrdad.node.analysis import budget, counters, districts, duties, scorecard
+from shahrdad.node.analysis.releases import Releases
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.languages import TEHRAN, now
 from shahrdad.node.http.portal import amounts
@@ -19,11 +20,20 @@ FAMILIES = (
 def profile(call: Call, city: str, language: Language) -> dict[str, Any]:
     """Return what the page of a city shows besides its datasets."""
     reader = releases(call)
+    today = now().astimezone(TEHRAN).date()
+    found = reader.once(("profile", city, today), lambda: _profile(reader, city, today))
+    return {
+        **found,
+        "money": amounts,
+        "period": lambda due: listed("report_period", due.period, language),
+    }
+
+
+def _profile(reader: Releases, city: str, today: date) -> dict[str, Any]:
     year = next(iter(reader.years(city)), None)
     gathered = {family: reader.gather(family) for family in FAMILIES}
     gathered["budget_lines"] = reader.gather("budget_lines", year or 0)
     release = gathered["budget_lines"].first(city)
-    today = now().astimezone(TEHRAN).date()
     judged = duties.judge(reader, today, since(today), cities=(city,))
     smart = None
     if release is not None:
@@ -45,8 +55,6 @@ def profile(call: Call, city: str, language: Language) -> dict[str, Any]:
             gathered["work_sites"].first(city),
             release,
         ),
-        "money": amounts,
-        "period": lambda due: listed("report_period", due.period, language),
     }
 
 

@@ -43,7 +43,7 @@ def index(call: Call, language: Language) -> Response:
     """Show the projects as a list and on a time line."""
     reader = releases(call)
     gathered = reader.gather(FAMILY)
-    every = projects.projects(gathered)
+    every = reader.once("projects", lambda: projects.projects(gathered))
     values = call.values
     found = sorted((one for one in every if passes(one, values)), key=order(values))
     rows, after = list_page(
@@ -72,7 +72,7 @@ def index(call: Call, language: Language) -> Response:
         missing=[name_of(call, c) for c in gathered.cities if c not in published],
         statuses=options(FAMILY, "status", language),
         domains=options(FAMILY, "smart_domain", language),
-        counters=completed(call, gathered),
+        counters=reader.once("completed", lambda: completed(call, gathered)),
         name_of=lambda slug: name_of(call, slug),
         code=lambda field, value: label(FAMILY, field, value, language),
         money=amounts,
@@ -86,7 +86,9 @@ def passes(one: Project, values: Any) -> bool:
 
     row = one.row
     words = fold_text(values["q"]).split() if values["q"] else []
-    title = fold_text(f"{row['title_fa']} {row['title_en'] or ''} {one.key}")
+    title = ""
+    if words:
+        title = fold_text(f"{row['title_fa']} {row['title_en'] or ''} {one.key}")
     return (
         (not values["city"] or one.city == values["city"])
         and (not values["status"] or row["status"] == values["status"])
@@ -183,6 +185,7 @@ def project(call: Call, language: Language) -> Response:
         language,
         one=one,
         bars=bars(one, axis),
+        years=years(axis) if axis else [],
         history=history,
         contracts=related(contracts, key),
         sites=related(sites, key),

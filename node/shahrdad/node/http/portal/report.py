@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shahrdad.datasets.errors import Language
 from shahrdad.datasets.jalali import MONTHS_EN, MONTHS_FA
-from shahrdad.node.analysis import checkpoints, monthly
+from shahrdad.node.analysis import checkpoints, month_note, monthly
 from shahrdad.node.analysis.month import Month, instant
 from shahrdad.node.http.answers import JSON, Call, answer
 from shahrdad.node.http.languages import TEHRAN, digits, now
@@ -68,12 +68,22 @@ def month_name(month: Month, language: Language) -> str:
 
 def show(call: Call, language: Language) -> Response:
     """Show the report as a page."""
+    return shown(call, language, "portal/report.html")
+
+
+def agenda(call: Call, language: Language) -> Response:
+    """Show the agenda of the month's meeting, and minutes to be filled in by hand."""
+    return shown(call, language, "portal/agenda.html")
+
+
+def shown(call: Call, language: Language, template: str) -> Response:
+    """Answer with a page made of the report."""
     month = Month.parse(call.path["month"])
     report = call.request.app.state.reports.get(call, month)
     current = Month.of(now().astimezone(TEHRAN).date())
     return page(
         call,
-        "portal/report.html",
+        template,
         language,
         report=report,
         month=month,
@@ -83,9 +93,11 @@ def show(call: Call, language: Language) -> Response:
         after=month.after if month.text < current.text else None,
         after_name=month_name(month.after, language),
         digest=hashlib.sha256(monthly.content(report)).hexdigest(),
+        code_groups=month_note.grouped(report["code"]),
         name_of=lambda slug: name_of(call, slug),
         by_code=lambda code: by_code(code, language),
         code=lambda family, field, value: label(family, field, value, language),
+        owed=owed(report),
         listed=lambda name, value: listed(name, value, language),
         duty=lambda code: listed("duties", code, language),
         family=lambda name: _family(name, language),
@@ -93,6 +105,11 @@ def show(call: Call, language: Language) -> Response:
         counters=by_name(report["counters"]),
         late_cities={one["city"]: one for one in report["projects"]["by_city"]},
     )
+
+
+def owed(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the duties that are late or missing, for the agenda."""
+    return [one for one in report["duties"] if one["state"] != "met"]
 
 
 def _family(name: str, language: Language) -> str:

@@ -15,15 +15,29 @@ from shahrdad.node.http.portal import (
     compare,
     difference,
     lists,
+    project_map,
     projects,
+    prose,
     report,
     rows,
+    status,
     systems,
     verify,
 )
+from shahrdad.node.http.portal.keeping import kept
 
 Build = Callable[[Call, Language], Any]
 REF = "/d/{city}/{slug}"
+# Pages that follow from their address and what the node holds alone.
+KEPT = {
+    "Budgets", "Budget", "Systems", "SystemArea", "SystemProduct", "Projects",
+    "ProjectMap", "Project", "Compare", "Diff", "Resolutions",
+    *(f"List{one.name.title()}" for one in lists.LISTS),
+}  # fmt: skip
+FORMS: tuple[tuple[str, str, Build], ...] = (
+    ("CheckReceipt", "/verify/receipt", verify.check_receipt),
+    ("CheckFile", "/verify/file", verify.check_file),
+)
 
 
 def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
@@ -36,6 +50,9 @@ def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
         ("SystemArea", "/systems/areas/{area}", systems.area, ()),
         ("SystemProduct", "/systems/products/{product}", systems.product, ()),
         ("Projects", "/projects", projects.index, projects.PARAMETERS),
+        ("ProjectMap", "/projects/map", project_map.index, project_map.PARAMETERS),
+        ("ProjectPlaces", "/projects/map.geojson", project_map.geojson,
+         project_map.PARAMETERS),
         ("Project", "/projects/{city}/{project}", projects.project, ()),
         ("Compare", "/compare", compare.index, compare.PARAMETERS),
         ("Diff", f"{REF}/diff", difference.index, difference.PARAMETERS),
@@ -44,10 +61,18 @@ def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
         ("Resolutions", "/resolutions", lists.resolution_list,
          lists.RESOLUTION_PARAMETERS),
         ("Verify", "/verify", verify.form, verify.PARAMETERS),
+        ("Status", "/status", status.show, ()),
+        ("Style", "/style", prose.style, ()),
+        ("Problems", "/problems", prose.problems, ()),
         ("Report", "/report", report.newest, ()),
         ("ReportOfMonth", "/report/{month}", report.show, ()),
+        ("ReportAgenda", "/report/{month}/agenda", report.agenda, ()),
         ("ReportSheet", "/report/{month}/xlsx", report.as_workbook, ()),
     ]  # fmt: skip
+    found += [
+        (f"Prose{name.title()}", f"/{name}", prose.page_of(name), ())
+        for name in prose.PROSE
+    ]
     found += [
         (f"List{one.name.title()}", f"/{one.name}", lists.page_of(one), one.parameters)
         for one in lists.LISTS
@@ -64,23 +89,31 @@ def operations() -> list[Operation]:
                 Operation(
                     f"page{name}{language.title()}",
                     f"/{language}{path}",
-                    _in(language, build),
+                    _in(language, keeping(name, build)),
                     "",
                     parameters or (),
                     tolerant=parameters is None,
                 )
             )
-        found.append(
+        found += [
             Operation(
-                f"pageCheckReceipt{language.title()}",
-                f"/{language}/verify/receipt",
-                _waiting(language, verify.check_receipt),
+                f"page{name}{language.title()}",
+                f"/{language}{path}",
+                _waiting(language, build),
                 "",
                 methods=("POST",),
                 tolerant=True,
             )
-        )
+            for name, path, build in FORMS
+        ]
     return found
+
+
+def keeping(name: str, build: Build) -> Build:
+    """Return a page's function, over kept pages where that is allowed."""
+    if name in {"ReportOfMonth", "ReportAgenda"}:
+        return kept(build, each_minute=True)
+    return kept(build) if name in KEPT else build
 
 
 def api_operations() -> list[Operation]:

@@ -6,6 +6,7 @@ words ask the API. The forms work alone: what they send is led to that address.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -19,8 +20,9 @@ from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_api import find
 from shahrdad.node.http.dataset_object import show
 from shahrdad.node.http.exports.making import reader
-from shahrdad.node.http.languages import digits
+from shahrdad.node.http.languages import number
 from shahrdad.node.http.parameters import split
+from shahrdad.node.http.portal.amounts import number_of
 from shahrdad.node.http.previews import cell
 from shahrdad.node.http.rendering import page
 
@@ -196,11 +198,11 @@ def chips(
 ) -> list[dict[str, Any]]:
     """Return the active filters, each with the address without it."""
     found = []
-    for number, (name, value) in enumerate(pairs):
+    for place, (name, value) in enumerate(pairs):
         column, separator, operator = name.rpartition("__")
         if not separator or not any(one.column == column for one in query.filters):
             continue
-        rest = [pair for place, pair in enumerate(pairs) if place != number]
+        rest = [pair for other, pair in enumerate(pairs) if other != place]
         shown = cell(value, known.get(column), language).text if value else ""
         found.append(
             {
@@ -265,6 +267,12 @@ def filter_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def bound(value: float, language: Language) -> str:
+    """Return an edge of a histogram's step: whole, or with four digits in all."""
+    places = 0 if abs(value) >= 1000 else 4 - len(str(int(abs(value))))
+    return number_of(Decimal(repr(float(value))), places, language)
+
+
 def histogram(
     column: Any, smallest: Any, largest: Any, language: Language
 ) -> tuple[tuple[int, str], ...]:
@@ -279,7 +287,8 @@ def histogram(
     return tuple(
         (
             int(count) * 100 // top,
-            digits(f"{low:,.4g} – {high:,.4g}: {count}", language),
+            f"{bound(low, language)} – {bound(high, language)}:"
+            f" {number(int(count), language)}",
         )
         for count, low, high in zip(counts, limits[:-1], limits[1:], strict=True)
     )

@@ -237,3 +237,58 @@ class Axis:
         """Return the bar between two days."""
         a, b = sorted((self.at(start), self.at(end)))
         return Span(min(a, TIME_WIDTH - 2), max(2, b - a))
+
+
+YEARS_WIDTH, YEARS_HEIGHT, YEARS_TOP = 1120, 260, 34
+YEARS_MAX = 8
+YEAR_BAR, YEAR_GAP = 44, 4
+
+
+@dataclass(frozen=True, slots=True)
+class YearBar:
+    """One bar of a year: approved (series 1) or actual (series 2)."""
+
+    x: int
+    y: int
+    height: int
+    middle: int
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class YearGroup:
+    """The bars of a year, and where the year's number stands."""
+
+    place: int
+    middle: int
+    bars: tuple[YearBar, ...]
+
+
+def year_groups(
+    amounts: Sequence[tuple[int, int | None]], language: Language
+) -> list[YearGroup]:
+    """Return the bars of years, the earliest where reading begins, from a zero line.
+
+    Args:
+        amounts: (approved, actual) of each year; an actual amount that nobody has
+            told is None and has no bar.
+        language: Persian drawings are mirrored: years and the series inside one.
+    """
+    largest = max([1, *(one for pair in amounts for one in pair if one)])
+    step = YEARS_WIDTH // max(1, len(amounts))
+    groups = []
+    for place, pair in enumerate(amounts):
+        start = place * step + (step - 2 * YEAR_BAR - YEAR_GAP) // 2
+        bars = []
+        for series, amount in enumerate(pair):
+            if amount is None:
+                continue
+            height = max(1, max(0, amount) * YEARS_HEIGHT // largest)
+            x = start + series * (YEAR_BAR + YEAR_GAP)
+            x = x if language == "en" else YEARS_WIDTH - x - YEAR_BAR
+            y = YEARS_TOP + YEARS_HEIGHT - height
+            bars.append(YearBar(x, y, height, x + YEAR_BAR // 2, series + 1))
+        middle = place * step + step // 2
+        middle = middle if language == "en" else YEARS_WIDTH - middle
+        groups.append(YearGroup(place, middle, tuple(bars)))
+    return groups

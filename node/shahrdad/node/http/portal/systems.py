@@ -66,9 +66,15 @@ class Shown:
         return len(found)
 
 
+def matrix_of(call: Call) -> Matrix:
+    """Return the matrix of all cities."""
+    reader = releases(call)
+    return reader.once("matrix", lambda: systems.matrix(reader.gather(FAMILY)))
+
+
 def shown(call: Call) -> Shown:
     """Return the matrix that an address asks for."""
-    matrix = systems.matrix(releases(call).gather(FAMILY))
+    matrix = matrix_of(call)
     values = call.values
     cells = {
         key: kept
@@ -103,7 +109,7 @@ def passes(one: System, values: Any) -> bool:
 
 def index(call: Call, language: Language) -> Response:
     """Show the matrix, the duplicates and the candidates for joint purchase."""
-    found = shown(call)
+    found, reader = shown(call), releases(call)
     everything = found.matrix.systems
     return page(
         call,
@@ -116,7 +122,7 @@ def index(call: Call, language: Language) -> Response:
         ),
         areas=options(FAMILY, "business_area", language),
         domains=options(FAMILY, "smart_domain", language),
-        duplicates=systems.duplicates(everything),
+        duplicates=reader.once("duplicates", lambda: systems.duplicates(everything)),
         candidates=systems.candidates(found.matrix),
         offered=[one for one in everything if one.offered],
         name_of=lambda slug: name_of(call, slug),
@@ -142,7 +148,7 @@ def year_of(day: date, language: Language) -> int:
 def area(call: Call, language: Language) -> Response:
     """Show all systems of a business area."""
     wanted = call.path["area"]
-    matrix = systems.matrix(releases(call).gather(FAMILY))
+    matrix = matrix_of(call)
     found = [one for one in matrix.systems if one.row["business_area"] == wanted]
     if not found:
         raise RequestError(Reason.ADDRESS_UNKNOWN, path=call.request.url.path[:200])
@@ -154,7 +160,7 @@ def area(call: Call, language: Language) -> Response:
 def product(call: Call, language: Language) -> Response:
     """Show who runs a product, and who replaced it."""
     wanted = call.path["product"]
-    matrix = systems.matrix(releases(call).gather(FAMILY))
+    matrix = matrix_of(call)
     found = [one for one in matrix.systems if one.product == wanted]
     if not found:
         raise RequestError(Reason.PRODUCT_UNKNOWN, product=wanted[:100])

@@ -1,6 +1,7 @@
 """What the pages of figures have alike: releases, labels, links to the rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,23 +9,61 @@ from shahrdad.datasets.codelists import city as listed_city
 from shahrdad.datasets.codelists import code_list
 from shahrdad.datasets.errors import Language, RequestError
 from shahrdad.datasets.standards import load
-from shahrdad.node.analysis.releases import Excluded, Input, Releases, inputs_digest
+from shahrdad.node.analysis.releases import (
+    Excluded,
+    Input,
+    Releases,
+    Tables,
+    inputs_digest,
+)
+from shahrdad.node.http import holdings
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.cities import CityName, city_name
 from shahrdad.node.http.parameters import Parameter
+from shahrdad.node.http.view import NodeView
+
+
+class Reading:
+    """Keeps the reader of the newest releases until the logs or their states change.
+
+    Figures over all cities are computed once for each state of the catalog, not once a
+    request.
+    """
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._kept: tuple[object, Releases] | None = None
+
+    def newest(self, node: NodeView) -> Releases:
+        """Return a reader of what the node holds now."""
+        connection = node.database.connect()
+        logs = node.federation_status().get("logs") or []
+        states = tuple((log.get("origin"), log.get("state")) for log in logs)
+        key = (holdings.epoch(connection), holdings.newest_change(connection), states)
+        kept = self._kept
+        if kept is None or kept[0] != key:
+            kept = (key, Releases(node, tables=self._tables))
+            self._kept = kept
+        return kept[1]
 
 
 def releases(call: Call) -> Releases:
-    """Return a reader of the newest releases, over the tables that the node keeps."""
-    return Releases(call.node, tables=call.request.app.state.tables)
+    """Return a reader of the newest releases."""
+    reading: Reading = call.request.app.state.reading
+    return reading.newest(call.node)
 
 
 def label(family: str, field: str, value: object, language: Language) -> str:
     """Return a code's label; an unknown code is its own label."""
-    for one in load(family).field(field).categories:
-        if one.value == value:
-            return one.label(language)
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    return labels(family, field, language).get(str(value), str(value))
+
+
+@cache
+def labels(family: str, field: str, language: Language) -> Mapping[str, str]:
+    """Return the codes of a field with their labels."""
+    return dict(options(family, field, language))
 
 
 def listed(name: str, value: str, language: Language) -> str:

@@ -9,7 +9,7 @@ the digest of the record: what changed meanwhile is refused, never published by 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,18 +18,19 @@ from typing import Any, Literal, cast
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import drafting, drafts, uploads
-from shahrdad.node.accounts.roles import Action, Role
+from shahrdad.node.accounts.roles import Action
 from shahrdad.node.city import Node
-from shahrdad.node.draft_view import document
+from shahrdad.node.draft_view import document, may_see
 from shahrdad.node.drafts import Draft, State
 from shahrdad.node.handing import handed_of
 from shahrdad.node.http.parameters import LIMIT, Parameter
 from shahrdad.node.http.write import members
 from shahrdad.node.http.write.limits import PREVIEW_ROWS, REASON_LETTERS_MAX
-from shahrdad.node.http.write.writing import Desk, Done, Writing
+from shahrdad.node.http.write.writing import Desk, Done, Takes, Writing
+from shahrdad.node.known_layouts import by_saved_profile
 from shahrdad.node.limits import REPORT_BYTES_MAX
 from shahrdad.node.publish import Handed
-from shahrdad.node.store.contract import Area, read_bytes
+from shahrdad.node.store.contract import read_bytes
 
 FILE_NAME = Parameter("filename", "text", "The name that the file has.", default="")
 STATE = Parameter(
@@ -65,9 +66,8 @@ def create(desk: Desk) -> Done:
         members.check_known(desk.body, ("kind", *SAID))
         handed, writers = _handed(desk, {})
         with uploads.opened(desk.node, desk.actor, _upload(desk)) as file:
-            found = drafting.draft_file(
-                desk.node, replace(handed, file=file), desk.actor, writers=writers
-            )
+            known = by_saved_profile(desk.node, replace(handed, file=file))
+            found = drafting.draft_file(desk.node, known, desk.actor, writers=writers)
         return _shown(desk, found.draft, 201)
     ref = members.text(desk.body, "ref")
     if kind == "withdraw":
@@ -113,7 +113,7 @@ def change(desk: Desk) -> Done:
     with source as file:
         found = drafting.draft_file(
             desk.node,
-            replace(handed, file=file),
+            by_saved_profile(desk.node, replace(handed, file=file)),
             desk.actor,
             replaced=draft,
             writers=writers,
@@ -128,9 +128,8 @@ def dry_run(desk: Desk) -> Done:
     members.check_known(desk.body, SAID)
     handed, _ = _handed(desk, {}, desk.call.path["slug"])
     with uploads.opened(desk.node, desk.actor, _upload(desk)) as file:
-        report, unchanged = drafting.dry_run(
-            desk.node, replace(handed, file=file), desk.actor
-        )
+        known = by_saved_profile(desk.node, replace(handed, file=file))
+        report, unchanged = drafting.dry_run(desk.node, known, desk.actor)
     return Done(
         {
             "ref": f"{desk.node.config.node.city}/{handed.slug}",
@@ -147,7 +146,7 @@ def list_drafts(desk: Desk) -> Done:
     states: tuple[State, ...] = (state,) if state else _OPEN
     connection = desk.node.database.connect()
     found = [
-        draft for draft in drafts.find(connection, states) if may_see(desk, draft)
+        draft for draft in drafts.find(connection, states) if may_see(desk.actor, draft)
     ][: desk.call.values["limit"]]
     return Done({"items": [document(desk.node, draft) for draft in found]})
 
@@ -172,9 +171,8 @@ def get_report(desk: Desk) -> Done:
     draft = _visible(desk)
     if draft.now.report is None:
         raise RequestError(Reason.OBJECT_NOT_HELD, digest="–")
-    return Done(
-        read_bytes(desk.node.store, Area.PRIVATE, draft.now.report, REPORT_BYTES_MAX)
-    )
+    area = drafting.area_of(desk.node, draft.now.report)
+    return Done(read_bytes(desk.node.store, area, draft.now.report, REPORT_BYTES_MAX))
 
 
 def get_marked(desk: Desk) -> Done:
@@ -255,22 +253,6 @@ def ensure_signing(node: Node) -> None:
             node.start_signing()
 
 
-def may_see(desk: Desk, draft: Draft) -> bool:
-    """Tell whether the caller may look at a draft.
-
-    Editors see what they had a hand in, publishers what they may approve, auditors
-    everything, administrators the redactions.
-    """
-    actor, slug = desk.actor, draft.now.slug
-    if not actor.reaches(Action.DRAFT_READ, slug):
-        return False
-    if actor.account in {draft.author, draft.submitter, *draft.writers}:
-        return True
-    if draft.now.kind == "redact" and actor.holds(frozenset({Role.ADMIN}), slug):
-        return True
-    return actor.holds(frozenset({Role.PUBLISHER, Role.AUDITOR}), slug)
-
-
 def _visible(desk: Desk) -> Draft:
     """Return the draft of the address; one that is not to be seen is unknown.
 
@@ -279,7 +261,7 @@ def _visible(desk: Desk) -> Draft:
     """
     number = desk.call.path["draft"]
     draft = drafts.get(desk.node.database.connect(), number)
-    if not may_see(desk, draft):
+    if not may_see(desk.actor, draft):
         raise RequestError(Reason.DRAFT_UNKNOWN, draft=number[:40])
     return draft
 
@@ -380,8 +362,11 @@ def _language(
 
 def writings() -> list[Writing]:
     """Return the addresses."""
-    own, one = "/v1/drafts", "/v1/drafts/{draft}"
-    read, ask, decide = Action.DRAFT_READ, Action.DRAFT_ASK, Action.REDACT_APPROVE
+    return [*_of_files(), *_of_drafts(), *_of_steps()]
+
+
+def _of_files() -> list[Writing]:
+    """Return the addresses that take a file, or rehearse a publication."""
     rehearse = Parameter("dry_run", "boolean", "Must be true.", default=False)
     return [
         Writing(
@@ -395,51 +380,6 @@ def writings() -> list[Writing]:
             parameters=(FILE_NAME,),
         ),
         Writing(
-            "listDrafts",
-            "GET",
-            own,
-            read,
-            list_drafts,
-            "The drafts that one may see.",
-            parameters=(STATE, LIMIT),
-        ),
-        Writing("createDraft", "POST", own, ask, create, "Make a draft.", "json"),
-        Writing("getDraft", "GET", one, read, get, "A draft."),
-        Writing("changeDraft", "PATCH", one, ask, change, "Change a draft.", "json"),
-        Writing("discardDraft", "DELETE", one, ask, discard, "Give a draft up."),
-        Writing("draftRecord", "GET", f"{one}/record", read, get_record, "Its record."),
-        Writing("draftReport", "GET", f"{one}/report", read, get_report, "Its report."),
-        Writing(
-            "draftMarked", "GET", f"{one}/marked.xlsx", read, get_marked, "Its errors."
-        ),
-        Writing(
-            "draftPreview",
-            "GET",
-            f"{one}/preview",
-            read,
-            get_preview,
-            "Its rows.",
-        ),
-        Writing("submitDraft", "POST", f"{one}/submit", ask, submit, "Submit a draft."),
-        Writing(
-            "returnDraft",
-            "POST",
-            f"{one}/return",
-            decide,
-            return_,
-            "Give a draft back.",
-            "json",
-        ),
-        Writing(
-            "approveDraft",
-            "POST",
-            f"{one}/approve",
-            decide,
-            approve,
-            "Publish what another person submitted.",
-            "json",
-        ),
-        Writing(
             "rehearse",
             "POST",
             "/v1/datasets/{city}/{slug}/publish",
@@ -448,5 +388,56 @@ def writings() -> list[Writing]:
             "Judge a file as a publication would.",
             "json",
             parameters=(rehearse,),
+        ),
+    ]
+
+
+def _of_drafts() -> list[Writing]:
+    """Return the addresses that show drafts."""
+    own, read = "/v1/drafts", Action.DRAFT_READ
+    listed = (STATE, LIMIT)
+    shown = (
+        ("getDraft", "", get, "A draft."),
+        ("draftRecord", "/record", get_record, "Its record."),
+        ("draftReport", "/report", get_report, "Its report."),
+        ("draftMarked", "/marked.xlsx", get_marked, "Its errors."),
+        ("draftPreview", "/preview", get_preview, "Its rows."),
+    )
+    return [
+        Writing(
+            "listDrafts", "GET", own, read, list_drafts, "Drafts.", parameters=listed
+        ),
+        *(
+            Writing(name, "GET", f"{own}/{{draft}}{part}", read, work, summary)
+            for name, part, work, summary in shown
+        ),
+    ]
+
+
+def _of_steps() -> list[Writing]:
+    """Return the addresses that change drafts."""
+    own, one = "/v1/drafts", "/v1/drafts/{draft}"
+    ask, decide = Action.DRAFT_ASK, Action.REDACT_APPROVE
+    steps: tuple[tuple[str, str, str, Action, Callable[[Desk], Done], Takes], ...] = (
+        ("changeDraft", "PATCH", "", ask, change, "json"),
+        ("discardDraft", "DELETE", "", ask, discard, "nothing"),
+        ("submitDraft", "POST", "/submit", ask, submit, "nothing"),
+        ("returnDraft", "POST", "/return", decide, return_, "json"),
+        ("approveDraft", "POST", "/approve", decide, approve, "json"),
+    )
+    return [
+        Writing("createDraft", "POST", own, ask, create, "Make a draft.", "json"),
+        *(
+            Writing(
+                name,
+                method,
+                f"{one}{part}",
+                right,
+                work,
+                (work.__doc__ or name).partition("\n")[0],
+                takes,
+                revised=True,
+            )
+            for name, method, part, right, work, takes in steps
         ),
     ]

@@ -8,6 +8,8 @@ PRIVATE = (
     "/v1/users",
     "/v1/audit",
     "/metrics",
+    "/fa/publish",
+    "/en/publish",
 )
 
 

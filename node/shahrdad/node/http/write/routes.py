@@ -3,7 +3,12 @@
 from starlette.routing import Route
 
 from shahrdad.node.city import Node
-from shahrdad.node.http.write import accounts_api, drafts_api, sessions_api
+from shahrdad.node.http.write import (
+    accounts_api,
+    drafts_api,
+    resuming_api,
+    sessions_api,
+)
 from shahrdad.node.http.write.metrics import Metrics
 from shahrdad.node.http.write.writing import Writing
 
@@ -13,6 +18,7 @@ def writings() -> list[Writing]:
     return [
         *sessions_api.writings(),
         *drafts_api.writings(),
+        *resuming_api.writings(),
         *accounts_api.writings(),
     ]
 

@@ -1,8 +1,13 @@
 """`/v1/session`: sign in, give the password again, sign out."""
 
+from datetime import datetime
+
+from starlette.requests import Request
+
 from shahrdad.node.accounts import audit, people, sessions
 from shahrdad.node.accounts.limits import SESSION_SECONDS
 from shahrdad.node.accounts.roles import Action, Actor
+from shahrdad.node.city import Node
 from shahrdad.node.http.write import members
 from shahrdad.node.http.write.writing import Desk, Done, Writing
 
@@ -46,10 +51,8 @@ def show(desk: Desk) -> Done:
 
 def sign_out(desk: Desk) -> Done:
     """End the session."""
-    _close(desk)
-    with desk.node.database.transaction() as connection:
-        audit.append(connection, desk.actor, "logout", desk.actor.name, at=desk.at)
-    return Done(None, 204, {"Set-Cookie": _cookie("", 0)})
+    cookie = end(desk.node, desk.call.request, desk.actor, desk.at)
+    return Done(None, 204, {"Set-Cookie": cookie})
 
 
 def identity(actor: Actor) -> dict[str, object]:
@@ -65,28 +68,52 @@ def identity(actor: Actor) -> dict[str, object]:
 
 def _opened(desk: Desk, account: people.Account) -> Done:
     """Answer with a new session's cookie; the one before counts no more."""
-    _close(desk)
+    asker, cookie = begin(desk.node, desk.call.request, account, desk.actor, desk.at)
+    return Done(identity(asker), 201, {"Set-Cookie": cookie})
+
+
+def begin(
+    node: Node, request: Request, account: people.Account, by: Actor, at: datetime
+) -> tuple[Actor, str]:
+    """Begin a session of an account that proved itself; the one before ends.
+
+    Args:
+        node: The node.
+        request: The request that proved it, with the cookie of the session before.
+        account: Whose it is.
+        by: Address and number of the request.
+        at: When.
+
+    Returns:
+        The account as it acts, and the header `Set-Cookie`.
+    """
+    close(node, request)
     asker = Actor(
         account.id,
         account.name,
         account.kind,
         account.grants,
-        address=desk.actor.address,
-        request=desk.actor.request,
+        address=by.address,
+        request=by.request,
     )
-    node = desk.node
-    text = sessions.open_session(
-        node.database, node.account_key, account, asker, desk.at
-    )
-    headers = {"Set-Cookie": _cookie(text, SESSION_SECONDS)}
-    return Done(identity(asker), 201, headers)
+    text = sessions.open_session(node.database, node.account_key, account, asker, at)
+    return asker, _cookie(text, SESSION_SECONDS)
 
 
-def _close(desk: Desk) -> None:
-    cookie = desk.call.request.cookies.get(sessions.COOKIE)
+def end(node: Node, request: Request, by: Actor, at: datetime) -> str:
+    """End the session of a request, and return the header `Set-Cookie`."""
+    close(node, request)
+    with node.database.transaction() as connection:
+        audit.append(connection, by, "logout", by.name, at=at)
+    return _cookie("", 0)
+
+
+def close(node: Node, request: Request) -> None:
+    """Let the session of a request count no more."""
+    cookie = request.cookies.get(sessions.COOKIE)
     if cookie:
-        connection = desk.node.database.connect()
-        sessions.close_session(connection, desk.node.account_key, cookie)
+        connection = node.database.connect()
+        sessions.close_session(connection, node.account_key, cookie)
 
 
 def _cookie(text: str, seconds: int) -> str:

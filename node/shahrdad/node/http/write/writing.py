@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
@@ -31,7 +31,7 @@ from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.write import authority, repetition
 from shahrdad.node.http.write.limits import UPLOAD_BYTES_MAX
 
-Takes = Literal["nothing", "json", "file"]
+Takes = Literal["nothing", "json", "file", "chunk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class Writing:
     Attributes:
         right: What the caller must be allowed for any dataset; the work itself checks
             the one that it is about. None: whoever has not signed in yet.
-        takes: What the body is.
+        takes: What the body is; of a chunk as much as came is worked on.
+        revised: The caller names the revision that it saw, in If-Match.
         secret: The answer shows something once: it is not kept for repetitions.
     """
 
@@ -87,6 +88,7 @@ class Writing:
     summary: str
     takes: Takes = "nothing"
     secret: bool = False
+    revised: bool = False
     parameters: Sequence[Parameter] = ()
 
     def operation(self, node: Node) -> Operation:
@@ -108,7 +110,7 @@ class Writing:
         """Read the body within its bound, then work in a thread."""
         at = present()
         actor = await run_in_threadpool(self._admit, node, call.request, at)
-        if self.takes == "file":
+        if self.takes in {"file", "chunk"}:
             return await self._take_file(node, call, actor, at)
         raw = await _read(call.request)
         return await run_in_threadpool(self._serve, node, call, actor, at, raw)
@@ -121,7 +123,11 @@ class Writing:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder) as place:
             path = Path(place) / "upload"
-            await _receive(call.request, path)
+            try:
+                await _receive(call.request, path)
+            except ClientDisconnect:
+                if self.takes == "file":
+                    raise
             desk = Desk(node, call, actor, at, file=path)
             return await run_in_threadpool(self._work, desk)
 

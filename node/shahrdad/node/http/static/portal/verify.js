@@ -16,8 +16,8 @@ async function digest(file) {
   const hash = new Sha256();
   for (let at = 0; at < file.size; at += PIECE) {
     hash.update(new Uint8Array(await file.slice(at, at + PIECE).arrayBuffer()));
-    const done = Math.min(100, Math.round((100 * (at + PIECE)) / file.size));
-    progress.textContent = `${drop.dataset.working} ${done.toLocaleString(document.documentElement.lang)}%`;
+    const done = Math.min(1, (at + PIECE) / file.size);
+    progress.textContent = `${drop.dataset.working} ${done.toLocaleString(document.documentElement.lang, { style: "percent" })}`;
   }
   return hash.hex();
 }
@@ -30,6 +30,7 @@ async function take(file) {
 }
 
 drop.hidden = false;
+document.getElementById("file-form").hidden = true;
 input.addEventListener("change", () => take(input.files[0]));
 for (const name of ["dragover", "dragenter"]) {
   drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });

@@ -1,0 +1,1 @@
+"""The Delta Sharing door (interfaces 11): read only, the objects of the records."""

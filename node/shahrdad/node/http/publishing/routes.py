@@ -1,0 +1,37 @@
+"""Every address of the desk, in both languages, for the application."""
+
+from starlette.routing import Route
+
+from shahrdad.node.city import Node
+from shahrdad.node.http.languages import LANGUAGES
+from shahrdad.node.http.publishing import (
+    asking,
+    checking,
+    choosing,
+    deciding,
+    describing,
+    queue,
+    signing_in,
+)
+from shahrdad.node.http.publishing.counter import Door
+from shahrdad.node.jobs import Jobs
+
+
+def doors() -> list[Door]:
+    """Return all addresses, in order of matching."""
+    return [
+        *queue.doors(),
+        *signing_in.doors(),
+        *choosing.doors(),
+        *asking.doors(),
+        *checking.doors(),
+        *describing.doors(),
+        *deciding.doors(),
+    ]
+
+
+def routes(node: Node, jobs: Jobs) -> list[Route]:
+    """Return the routes of a node that can be written to."""
+    return [
+        door.route(language, node, jobs) for language in LANGUAGES for door in doors()
+    ]
