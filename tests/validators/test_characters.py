@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from shahrdad.validators.kernels.characters import clean_cells, unusual_cells
 
 # The definitions, as regular expressions of RE2.
-LETTERS = (
-    "\u0621-\u063a\u0641\u0642\u0644-\u0648\u067e\u0686\u0698\u06a9\u06af\u06cc"  # Persian
-)
+LETTERS = "\u0621-\u063a\u0641\u0642\u0644-\u0648\u067e\u0686\u0698\u06a9\u06af\u06cc"
 SAFE = (
     f"!-~{LETTERS}\u06f0-\u06f9\u060c\u061b\u061f\u066a-\u066c\u00ab\u00bb\u2026"
     "\u2018\u2019\u201c\u201d"
@@ -43,7 +41,8 @@ CELLS = st.lists(
 
 def flags(column: pa.StringArray, pattern: str) -> list[bool]:
     """Return which cells a pattern finds; a null is not found."""
-    return pc.match_substring_regex(column, pattern).fill_null(False).to_pylist()
+    found: list[bool] = pc.match_substring_regex(column, pattern).to_pylist()
+    return [bool(one) for one in found]
 
 
 @given(CELLS, st.integers(0, 2))

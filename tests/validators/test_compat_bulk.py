@@ -11,8 +11,9 @@ from frictionless import Resource, Schema
 from hypothesis import HealthCheck, Phase, given, settings
 
 from compat_cases import Case, cases
-from shahrdad.validators import compat, compat_bulk
+from shahrdad.validators import Options, compat, compat_bulk, validate
 from shahrdad.validators.compat_bulk import BulkReport, validate_bulk
+from shahrdad.validators.compat_unlimited import UnlimitedReport
 
 SCHEMA: dict[str, Any] = {
     "fields": [
@@ -172,3 +173,49 @@ def test_bulk_is_the_unlimited_report(folder: Path, case: Case) -> None:
         report, _ = validate_bulk(resources[1], block_bytes=case.block_bytes)
 
     assert expected_of(expected) == written(report)
+
+
+def at_the_front_door(path: Path, limit: int) -> Any:
+    """Validate a file as the command does."""
+    options = Options(mode="compat", limit_errors=limit)
+    return validate(path, schema=SCHEMA, options=options)
+
+
+def told(report: Any) -> Any:
+    """Return the findings without what only a limited run keeps."""
+    return sorted(
+        (i.row or 0, i.code, i.field or "", i.value or "", str(i.values["value"]))
+        for i in report.issues
+    )
+
+
+def test_the_front_door_without_a_limit_is_in_bulk(tmp_path: Path) -> None:
+    """Limit 0 streams the descriptor that frictionless makes, with all findings."""
+    path = tmp_path / "t.csv"
+    path.write_text(TEXT, "utf-8")
+
+    report, limited = at_the_front_door(path, 0), at_the_front_door(path, 10**6)
+    file = io.StringIO()
+    report.write_json(file)
+
+    assert isinstance(report, UnlimitedReport)
+    assert limited.to_dict(stored=True) == report.to_dict(stored=True)
+    descriptor, streamed = limited.to_dict(), json.loads(file.getvalue())
+    theirs = (descriptor, *descriptor["tasks"])
+    for known, ours in zip(theirs, (streamed, *streamed["tasks"]), strict=True):
+        known["stats"]["seconds"] = ours["stats"]["seconds"]
+    assert json.dumps(descriptor, ensure_ascii=False) == file.getvalue()
+    assert told(limited) == told(report)
+    assert (limited.error_count, limited.rows) == (report.error_count, report.rows)
+
+
+def test_the_front_door_without_a_limit_falls_back(tmp_path: Path) -> None:
+    """What the kernels leave to frictionless, and what cannot be read at all."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(TEXT.encode("utf-16"))
+
+    for source in (path, tmp_path / "none.csv"):
+        report, limited = at_the_front_door(source, 0), at_the_front_door(source, 10**6)
+
+        assert limited.to_dict(stored=True) == report.to_dict(stored=True)
+        assert told(limited) == told(report)

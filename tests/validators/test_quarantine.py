@@ -105,7 +105,7 @@ def test_ragged_and_blank_rows_go_aside(tmp_path: Path) -> None:
 
 
 def test_texts_are_those_of_the_publisher(tmp_path: Path) -> None:
-    """Every column as it was written, with its label; a row with two errors says both."""
+    """Every column as it was written, with its label, and all codes of a row."""
     found = Quarantined(tmp_path, f'{HEADER}a,,1\nb,none," ۱٫۵"\n')
 
     assert {3: ["key-foreign", "type-integer"]} == found.aside
@@ -204,7 +204,7 @@ RULES: dict[str, Any] = {
             "id": "T1",
             "name": "count-between",
             "severity": "error",
-            "params": {"min": 2, "max": 2},
+            "params": {"min": 2, "where": {"column": "amount", "op": "not-empty"}},
             "message": "n",
             "message_en": "n",
         },
@@ -219,13 +219,29 @@ def rules_of(report: Report) -> dict[str, str]:
 
 def test_rules_of_tables_judge_the_rows_that_stay(tmp_path: Path) -> None:
     """A rule of rows sets its row aside; one of the table sees what is left."""
-    found = Quarantined(
-        tmp_path, f"{HEADER}a,,1\nb,,2\nc,,3\n", schema=SCHEMA | RULES
-    )
+    found = Quarantined(tmp_path, f"{HEADER}a,,1\nb,,2\nc,,3\n", schema=SCHEMA | RULES)
 
     assert {"R1": "violated", "T1": "passed"} == rules_of(found.report)
     assert {3: ["rule:R1"]} == found.aside
     assert ["a", "c"] == found.stayed
+
+
+def test_a_rule_that_more_rows_break_than_are_described(tmp_path: Path) -> None:
+    """The report describes 10,000 of them; all go aside, and the count is exact."""
+    rule = RULES["custom_checks"][0] | {
+        "params": {"then": {"column": "amount", "op": ">", "value": 5}}
+    }
+    rows = "".join(f"r{n},,{6 if n % 100 == 0 else 1}\n" for n in range(10_500))
+
+    found = Quarantined(
+        tmp_path,
+        HEADER + rows,
+        schema=SCHEMA | {"shahrdad": {}, "custom_checks": [rule]},
+    )
+
+    assert 10_395 == found.member["rows"] == found.report.error_count
+    assert {("rule:R1",)} == set(map(tuple, found.aside.values()))
+    assert 105 == len(found.stayed)
 
 
 def test_a_rule_of_the_table_that_the_rest_breaks(tmp_path: Path) -> None:

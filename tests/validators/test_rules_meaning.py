@@ -232,6 +232,21 @@ def test_table_rule_with_wrong_cells_is_skipped() -> None:
     ]
 
 
+def test_rows_are_counted_without_a_look_at_any_column() -> None:
+    """A rule that names no column still sees how many rows there are."""
+    outcomes = [
+        checked(
+            "a,b,c\n1,2,3\n4,5,6\n",
+            [{"id": "N", "name": "count-between", "params": {"min": least}}],
+        )
+        .rules[0]
+        .outcome
+        for least in (2, 3)
+    ]
+
+    assert ["passed", "violated"] == outcomes
+
+
 def test_row_rule_says_how_many_rows_it_left() -> None:
     """A row whose needed cell is wrong is not judged, and the report says so."""
     rule = {

@@ -53,7 +53,19 @@ class Rows:
 def limited(data: bytes | Path, limits: WorkerLimits, cancel: Any = None) -> Any:
     """Validate in a worker with limits of our own."""
     return validate_isolated(
-        data, SCHEMA, *[None] * 8, cancel, HERE, limits
+        data,
+        SCHEMA,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+        cancel,
+        HERE,
+        limits,
     )
 
 

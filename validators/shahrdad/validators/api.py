@@ -96,9 +96,7 @@ def validate(
     if quarantine is not None:
         _require_quarantine(schema, options)
     if options.mode == "compat":
-        from shahrdad.validators.compat import validate_source
-
-        return validate_source(source, schema, options)
+        return _validate_compat(source, schema, options)
     if options.isolate:
         from shahrdad.validators.worker import validate_isolated
 
@@ -149,6 +147,16 @@ def validate(
     done = Progress("done", report.size, report.size, report.rows, report.error_count)
     ticker.tick(done, always=True)
     return report
+
+
+def _validate_compat(source: Source, schema: Schema, options: Options) -> Report:
+    if options.limit_errors == 0:
+        from shahrdad.validators.compat_unlimited import validate_unlimited
+
+        return validate_unlimited(source, schema, options)
+    from shahrdad.validators.compat import validate_source
+
+    return validate_source(source, schema, options)
 
 
 def _require_quarantine(schema: Schema, options: Options) -> None:

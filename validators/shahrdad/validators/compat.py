@@ -521,6 +521,9 @@ __all__ = [
     "FallbackError",
     "Route",
     "code_of",
+    "issue_of",
+    "report_of",
+    "resource_of",
     "validate",
     "validate_source",
 ]

@@ -72,6 +72,7 @@ class SetAside:
         self.rows: Rows = np.zeros(0, np.int64)
         self.new: Rows = self.rows
         self._by_code: dict[str, list[Rows]] = {}
+        self._pairs: tuple[pa.Array, Rows, Rows] | None = None
 
     def take(self, findings: Findings) -> bool:
         """Set aside the rows that have errors of their own; tell whether any is new."""
@@ -88,24 +89,31 @@ class SetAside:
                 self._by_code.setdefault(code, []).append(found[-1])
         self.new = np.unique(np.concatenate(found))
         self.rows = np.union1d(self.rows, self.new)
+        self._pairs = None
         return bool(len(self.new))
 
     def codes(self, rows: Rows) -> pa.ListArray:
         """Return the codes of n neighbours among the rows, those of a row sorted."""
-        names = sorted(self._by_code)
-        pairs = [
-            (np.concatenate(self._by_code[name]), place)
-            for place, name in enumerate(names)
-        ]
-        within = [(np.unique(each[np.isin(each, rows)]), place) for each, place in pairs]
-        numbers = np.concatenate([each for each, _ in within])
-        places = np.repeat([place for _, place in within], [len(e) for e, _ in within])
-        order = np.lexsort((places, numbers))
-        starts = np.searchsorted(numbers[order], rows)
-        texts = pa.array(names, pa.string()).take(pa.array(places[order]))
+        if self._pairs is None:
+            self._pairs = _pairs(self._by_code)
+        names, numbers, places = self._pairs
+        starts = np.searchsorted(numbers, rows)
+        end = np.searchsorted(numbers, rows[-1:], "right")
+        offsets = np.concatenate((starts, end))
+        texts = names.take(pa.array(places[offsets[0] : offsets[-1]]))
         return pa.ListArray.from_arrays(
-            pa.array(np.append(starts, len(numbers)), pa.int32()), texts
+            pa.array(offsets - offsets[0], pa.int32()), texts
         )
+
+
+def _pairs(by_code: Mapping[str, list[Rows]]) -> tuple[pa.Array, Rows, Rows]:
+    """Return the codes, and each distinct pair of a row and the place of its code."""
+    names = sorted(by_code)
+    rows = [np.unique(np.concatenate(by_code[name])) for name in names]
+    numbers = np.concatenate(rows)
+    places = np.repeat(np.arange(len(names)), [len(each) for each in rows])
+    order = np.lexsort((places, numbers))
+    return pa.array(names, pa.string()), numbers[order], places[order]
 
 
 def skipping(table: TextTable, rows: Rows) -> TextTable:
@@ -153,7 +161,9 @@ class QuarantineFile:
             batch = with_odd_rows(part, table)
             inside = np.isin(batch.rows, aside.rows)
             if inside.any():
-                added = _rows_of(batch, inside, chosen, len(table.labels), aside, schema)
+                added = _rows_of(
+                    batch, inside, chosen, len(table.labels), aside, schema
+                )
                 held = pa.concat_tables([held, pa.Table.from_batches([added])])
             while held.num_rows >= ROW_GROUP:
                 self._writer.write_table(held.slice(0, ROW_GROUP))

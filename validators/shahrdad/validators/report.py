@@ -146,7 +146,7 @@ class Report:
 
     @property
     def accepted(self) -> bool:
-        """Whether the sink keeps its rows: all are valid, or the others are set aside."""
+        """Whether the sink keeps its rows: the rest, if any, is set aside."""
         return self.valid or self.quarantine_sha256 is not None
 
     @property

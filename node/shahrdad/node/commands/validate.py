@@ -110,7 +110,7 @@ def validate(
             html.write_text(report.to_html(common.language), "utf-8")
         if marked is not None:
             report.write_marked(marked, lang=common.language)
-    show(common, report)
+        show(common, report)
     if not report.valid:
         if marked is None and mode == "strict":
             common.next_step(
@@ -176,7 +176,12 @@ def _settled(
 def show(common: Common, report: "Report") -> None:
     """Print a report: JSON, or text for people."""
     if common.json:
-        print_json(report.to_dict())
+        write_json = getattr(report, "write_json", None)
+        if write_json is None:
+            print_json(report.to_dict())
+        else:
+            write_json(sys.stdout)
+            sys.stdout.write("\n")
         return
     if not common.quiet:
         sys.stdout.write(report.to_text(common.language, limit=ISSUES_SHOWN) + "\n")

@@ -55,7 +55,8 @@ def _unclean_pairs() -> Mask:
     fine = (leads >= _SPACE) & (leads < 0xC0) & (leads != _DELETE)
     fine |= (leads == _LEAD_OF_THREE) | _table_of(_LETTERS + _MARKS)
     fine[_SPACE << 8 | _SPACE] = False
-    return ~fine
+    unclean: Mask = ~fine
+    return unclean
 
 
 _LETTER_PAIRS = _table_of(_LETTERS)
@@ -117,7 +118,8 @@ def _unclean_threes(
             _ASCII_LETTERS[after] | _LETTER_PAIRS[following]
         )
         fine |= np.isin(places, zwnj[joins], assume_unique=True)
-    return places[~fine]
+    unclean: Places = places[~fine]
+    return unclean
 
 
 def unusual_cells(cells: pa.StringArray) -> Mask:

@@ -91,7 +91,9 @@ def column_to_rial(
     exponent = units()[unit]
     values = whole_numbers(column)
     if values is not None and not exponent:
-        return pc.if_else(values.is_valid(), column, None), np.asarray(values.is_valid())
+        return pc.if_else(values.is_valid(), column, None), np.asarray(
+            values.is_valid()
+        )
     if values is not None:
         try:
             rial = pc.multiply_checked(values, pa.scalar(10**exponent, pa.int64()))

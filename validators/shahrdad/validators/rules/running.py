@@ -108,7 +108,12 @@ class RuleBook:
             for s in self._states
         ):
             table_needs |= set(plan.primary_key)
-        self._tee = Tee(plan, table_needs, context.settings.decimal)
+        self._tee = Tee(
+            plan,
+            table_needs,
+            context.settings.decimal,
+            counted=any(s.rule.name in TABLES for s in self._states),
+        )
 
     def _state(self, rule: Rule) -> _State:
         needs = _needs(rule, self.plan)

@@ -29,12 +29,16 @@ class Tee:
         plan: The schema.
         names: The columns.
         mark: The decimal mark of the file, for decimals as printed.
+        counted: Whether a rule counts rows without a look at any column.
     """
 
-    def __init__(self, plan: Plan, names: set[str], mark: str) -> None:
+    def __init__(
+        self, plan: Plan, names: set[str], mark: str, *, counted: bool
+    ) -> None:
         self._fields = {f.name: f for f in plan.fields}
         self.names = [f.name for f in plan.fields if f.name in names]
         self._mark = mark
+        self._asked = counted or bool(self.names)
         self._batches: list[pa.RecordBatch] = []
         self._bytes = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -57,7 +61,7 @@ class Tee:
         """Keep the columns of a batch."""
         for name, mask in frame.invalid.items():
             self.invalid[name] = self.invalid.get(name, 0) + int(mask.sum())
-        if not self.names:
+        if not self._asked:
             return
         arrays = [pa.array(frame.rows)]
         for name in self.names:
