@@ -28,7 +28,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from contracts_table import (
+from contracts_table import (  # type: ignore[import-not-found]
     CASES,
     SCHEMA,
     TYPES,

@@ -17,8 +17,9 @@ SEED = 1404
 DISTRICTS = 40
 SUPPLIERS = 5_000
 TAILS = 100_000
-BROKEN = {"few": 0.001, "half": 0.5}  # share of rows with one wrong cell
-CASES = ("clean", "few", "half", "persian")
+BROKEN_CELLS = {"few": 0.001, "half": 0.5}  # share of all cells
+BROKEN_ROWS = {"half-rows": 0.5}  # share of rows with one wrong cell
+CASES = ("clean", *BROKEN_CELLS, *BROKEN_ROWS, "persian")
 WORDS = [
     "احداث",
     "بهسازی",
@@ -87,13 +88,33 @@ SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 
 
-_BROKEN_CELLS = {1: "شهر", 2: "صد", 5: "نامعلوم", 7: "-5", 9: "1404-02-31"}
+_WRONG = {
+    1: "شهر",
+    2: "صد",
+    5: "نامعلوم",
+    6: "lost",
+    7: "-5",
+    8: "200",
+    9: "1404-02-31",
+    10: "soon",
+    11: "perhaps",
+}
 _FA_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 _ARABIC_LETTERS = str.maketrans("\u06cc\u06a9", "\u064a\u0643")
 
 
-def cells_of(rng: random.Random, subjects: list[str], broken: float) -> list[str]:
-    """Return the cells of a row but for its key; maybe one of them is wrong."""
+def wrong_places(rng: random.Random, case: str) -> list[int]:
+    """Choose the cells of a row that are wrong in a case."""
+    if case in BROKEN_ROWS:
+        count = int(rng.random() < BROKEN_ROWS[case])
+    else:
+        whole, rest = divmod(BROKEN_CELLS.get(case, 0.0) * len(SCHEMA["fields"]), 1)
+        count = int(whole) + int(rng.random() < rest)
+    return rng.sample(list(_WRONG), count)
+
+
+def cells_of(rng: random.Random, subjects: list[str], case: str) -> list[str]:
+    """Return the cells of a row but for its key, wrong ones among them."""
     year, month, day = rng.randint(2015, 2025), rng.randint(1, 12), rng.randint(1, 28)
     cells = [
         "",
@@ -109,9 +130,8 @@ def cells_of(rng: random.Random, subjects: list[str], broken: float) -> list[str
         f"{year + 1}-{month:02}-{day:02}" if rng.randrange(5) else "",
         "true" if rng.randrange(2) else "false",
     ]
-    if broken and rng.random() < broken:
-        place = rng.choice(list(_BROKEN_CELLS))
-        cells[place] = _BROKEN_CELLS[place]
+    for place in wrong_places(rng, case):
+        cells[place] = _WRONG[place]
     return cells
 
 
@@ -134,7 +154,7 @@ def lines_of(count: int, case: str) -> Iterator[str]:
     ]
     tails: list[str] = []
     for _ in range(min(count, TAILS)):
-        cells = cells_of(rng, subjects, BROKEN.get(case, 0.0))
+        cells = cells_of(rng, subjects, case)
         if case == "persian":
             cells = as_people_write(cells)
         line = io.StringIO()
