@@ -18,9 +18,9 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from shahrdad.datasets.errors import ConflictError, Reason, RequestError
+from shahrdad.datasets.errors import ConflictError, DataError, Reason, RequestError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import drafts, record
@@ -184,6 +184,29 @@ def judge_again(node: "Node", draft: Draft, file: Path) -> "Report":
         References(node, handed.family, ref) as references,
     ):
         return judge(node, handed, spool, references, _quiet)
+
+
+def marked_workbook(node: "Node", draft: Draft, language: Literal["fa", "en"]) -> bytes:
+    """Return the publisher's own table, its wrong cells coloured and explained.
+
+    Raises:
+        RequestError: OBJECT_NOT_HELD: the draft has no file.
+        DataError: SOURCE_UNREADABLE: no table was found in it.
+    """
+    if draft.now.original is None:
+        raise RequestError(Reason.OBJECT_NOT_HELD, digest="–")
+    name = draft.now.file_name or "file"
+    with original_file(node, draft.now.original, name) as file:
+        report = judge_again(node, draft, file)
+        with TemporaryDirectory(dir=file.parent) as place:
+            path = Path(place) / "marked.xlsx"
+            try:
+                report.write_marked(path, lang=language)
+            except ValueError as error:
+                raise DataError(
+                    Reason.SOURCE_UNREADABLE, name=name, detail=str(error)
+                ) from error
+            return path.read_bytes()
 
 
 def first_rows(

@@ -308,6 +308,18 @@ def test_file_with_errors_comes_back_marked(office: Office) -> None:
     assert (409, "DRAFT_NOT_VALID") == (sent.status_code, reason(sent))
 
 
+def test_file_without_a_table_cannot_come_back_marked(office: Office) -> None:
+    """There is nothing to colour, and the answer says so."""
+    token = token_of(office.node, "edna", "draft:write")
+    kept = office.ask("PUT", "/v1/uploads?filename=a.csv", token, content=bytes(100))
+    number = kept.json()["id"]
+    draft = office.ask("POST", "/v1/drafts", token, json=said(number))
+    marked = office.ask("GET", f"/v1/drafts/{draft.json()['id']}/marked.xlsx", token)
+
+    assert "SOURCE_UNREADABLE" == reason(marked)
+    assert 500 > marked.status_code
+
+
 def test_dry_run_judges_and_keeps_nothing(office: Office) -> None:
     """A script learns what would happen; no draft is made."""
     token = token_of(office.node, "edna", "draft:write")

@@ -310,10 +310,12 @@ class Report:
         """Write the publisher's table with the wrong cells coloured and commented.
 
         Raises:
-            ValueError: The table was not read from a file or bytes.
+            ValueError: No table was read, or not from a file or bytes.
         """
         if self.marked is None:
             raise ValueError("the source of this report cannot be read again")
+        if "format" not in self.source:
+            raise ValueError("no table was found in the source of this report")
         self.marked(self, Path(path), lang)
 
 

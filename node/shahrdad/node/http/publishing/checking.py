@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from starlette.responses import Response
 
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import (
-    DataError,
     Language,
     Reason,
     RequestError,
@@ -226,22 +223,7 @@ def waive(visit: Visit) -> Response:
 def marked(visit: Visit) -> Response:
     """Answer with the publisher's own table, its wrong cells coloured and explained."""
     draft = visible(visit)
-    if draft.now.original is None:
-        raise RequestError(Reason.OBJECT_NOT_HELD, digest="–")
-    name = draft.now.file_name or "file"
-    with (
-        drafting.original_file(visit.node, draft.now.original, name) as file,
-        TemporaryDirectory(dir=file.parent) as place,
-    ):
-        report = drafting.judge_again(visit.node, draft, file)
-        path = Path(place) / "marked.xlsx"
-        try:
-            report.write_marked(path, lang=visit.language)
-        except ValueError as error:  # a file that no table was found in
-            raise DataError(
-                Reason.SOURCE_UNREADABLE, name=name, detail=str(error)
-            ) from error
-        content = path.read_bytes()
+    content = drafting.marked_workbook(visit.node, draft, visit.language)
     headers = {
         "Content-Disposition": f'attachment; filename="{draft.now.slug}-marked.xlsx"',
         "Cache-Control": "no-store",

@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, cast
 
 from shahrdad.datasets.errors import Reason, RequestError
@@ -178,17 +177,7 @@ def get_report(desk: Desk) -> Done:
 def get_marked(desk: Desk) -> Done:
     """Answer with the publisher's own table, its wrong cells coloured and explained."""
     draft = _visible(desk)
-    if draft.now.original is None:
-        raise RequestError(Reason.OBJECT_NOT_HELD, digest="–")
-    name = draft.now.file_name or "file"
-    with (
-        drafting.original_file(desk.node, draft.now.original, name) as file,
-        TemporaryDirectory(dir=file.parent) as place,
-    ):
-        report = drafting.judge_again(desk.node, draft, file)
-        marked = Path(place) / "marked.xlsx"
-        report.write_marked(marked, lang=desk.call.language)
-        content = marked.read_bytes()
+    content = drafting.marked_workbook(desk.node, draft, desk.call.language)
     disposition = f'attachment; filename="{draft.id}.xlsx"'
     return Done(
         content, headers={"Content-Disposition": disposition}, media_type=WORKBOOK
