@@ -306,6 +306,11 @@ class Report:
 
         return render_html(self, language)
 
+    @property
+    def markable(self) -> bool:
+        """Whether a table was read that can be read again, to mark its cells."""
+        return self.marked is not None and "format" in self.source
+
     def write_marked(self, path: str | Path, lang: Language = "fa") -> None:
         """Write the publisher's table with the wrong cells coloured and commented.
 

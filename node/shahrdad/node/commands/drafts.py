@@ -180,7 +180,7 @@ def hand_in(
             draft = submit(node, draft.id, by)
     shown = draft_json(node, draft)
     if draft.now.verdict == "errors" and report is not None:
-        if marked is not None:
+        if marked is not None and report.markable:
             report.write_marked(marked, lang=common.language)
         _show_refused(common, shown, report, show_report)
         sys.exit(ExitCode.DATA_NOT_VALID)

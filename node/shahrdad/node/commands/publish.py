@@ -135,7 +135,7 @@ def publish(
                 hand_in(node, handed, token_file, tell, marked, common)
                 return
             outcome, report = publish_file(node, handed, tell)
-        if outcome.state == "refused" and marked is not None:
+        if outcome.state == "refused" and marked is not None and report.markable:
             report.write_marked(marked, lang=common.language)
         if common.json:
             print_json(outcome_json(outcome))

@@ -108,7 +108,7 @@ def validate(
             )
         if html is not None:
             html.write_text(report.to_html(common.language), "utf-8")
-        if marked is not None:
+        if marked is not None and report.markable:
             report.write_marked(marked, lang=common.language)
         show(common, report)
     if not report.valid:
