@@ -1,6 +1,7 @@
 """Workbooks for tests, written part by part where no library would write them so."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -96,3 +97,58 @@ def zip_of(parts: Mapping[str, bytes]) -> bytes:
         for name, content in parts.items():
             archive.writestr(name, content)
     return out.getvalue()
+
+
+def xls_of(rows: Sequence[Sequence[str | int]]) -> bytes:
+    """Return an XLS (BIFF8 in a compound file) whose one sheet holds rows.
+
+    Source: MS-XLS 2.4 (records) and MS-CFB 2.2 to 2.6 (sectors and directory).
+    """
+
+    def record(kind: int, content: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(content)) + content
+
+    def text_of(text: str, width: str) -> bytes:
+        return struct.pack(width + "B", len(text), 1) + text.encode("utf-16-le")
+
+    cells = b""
+    for row, values in enumerate(rows):
+        for column, value in enumerate(values):
+            place = struct.pack("<HHH", row, column, 0)
+            if isinstance(value, int):
+                cells += record(0x0203, place + struct.pack("<d", value))
+            else:
+                cells += record(0x0204, place + text_of(value, "<H"))
+    begin = struct.pack("<HHHHLL", 0x0600, 0x0005, 0, 0, 0, 0)
+    named = text_of("s", "<B")
+    globals_size = len(record(0x0809, begin)) + 4 + 6 + len(named) + 4
+    stream = record(0x0809, begin)
+    stream += record(0x0085, struct.pack("<LH", globals_size, 0) + named)
+    stream += record(0x000A, b"")
+    sheet = struct.pack("<HHHHLL", 0x0600, 0x0010, 0, 0, 0, 0)
+    stream += record(0x0809, sheet) + cells + record(0x000A, b"")
+    return _compound_file("Workbook", stream)
+
+
+def _compound_file(name: str, stream: bytes) -> bytes:
+    """Return a compound file of one stream, in sectors of 512 bytes."""
+    end, free, none = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFF
+    # A shorter stream would go to a stream of small sectors.
+    stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
+    count = len(stream) // 512
+    # Sector 0 is the allocation table, 1 the directory, then comes the stream.
+    table = [0xFFFFFFFD, end, *range(3, count + 2), end]
+    table += [free] * (128 - len(table))
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(24, b"\0")
+    header += struct.pack("<5H6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<9L", 0, 1, 1, 0, 4096, end, 0, end, 0)
+    header += struct.pack("<109L", 0, *[free] * 108)
+
+    def entry(title: str, kind: int, child: int, start: int, size: int) -> bytes:
+        words = title.encode("utf-16-le") + b"\0\0"
+        found = words.ljust(64, b"\0") + struct.pack("<HBB", len(words), kind, 1)
+        found += struct.pack("<LLL", none, none, child) + bytes(36)
+        return found + struct.pack("<LQ", start, size)
+
+    directory = entry("Root Entry", 5, 1, end, 0) + entry(name, 2, none, 2, len(stream))
+    return header + struct.pack("<128L", *table) + directory.ljust(512, b"\0") + stream

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shahrdad.validators import Options, validate
-from workbook_files import ods_of, xlsx_of
+from workbook_files import ods_of, xls_of, xlsx_of
 
 ROWS = [(1, "کرمان"), (2, "یزد"), (3, "شیراز")]
 SCHEMA: dict[str, Any] = {
@@ -67,6 +67,7 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "csv": lambda: delimited(","),
     "tsv": lambda: delimited("\t"),
     "xlsx": lambda: xlsx_of({"s": [("id", "name"), *ROWS]}),
+    "xls": lambda: xls_of([("id", "name"), *ROWS]),
     "ods": ods,
     "json": lambda: json.dumps(OBJECTS, ensure_ascii=False).encode(),
     "jsonl": lambda: "".join(

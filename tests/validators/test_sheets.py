@@ -67,7 +67,7 @@ def test_error_cells_are_put_back(prefix: str) -> None:
     if not prefix:
         sheet = read(xlsx_of_xml(xml))
         assert [("1", CellKind.NUMBER), ("#REF!", CellKind.ERROR)] == [
-            sheets.text_of(value) for value in sheet.rows[0]
+            sheet_values.text_of(value) for value in sheet.rows[0]
         ]
 
 
@@ -97,7 +97,7 @@ def test_percent_cells_are_known() -> None:
     sheet = read(xlsx_of_xml(f'<row r="1">{row}</row>', styles=styles))
 
     assert [CellKind.NUMBER, CellKind.PERCENT, CellKind.PERCENT, CellKind.NUMBER] == [
-        sheets.text_of(value)[1] for value in sheet.rows[0]
+        sheet_values.text_of(value)[1] for value in sheet.rows[0]
     ]
 
 
@@ -222,7 +222,7 @@ def test_ods_repetition_is_counted() -> None:
 )  # fmt: skip
 def test_values_as_text(value: Any, text: str, kind: CellKind) -> None:
     """A value is the text that its sheet shows, with its digits and no exponent."""
-    assert (text, kind) == sheets.text_of(value)
+    assert (text, kind) == sheet_values.text_of(value)
 
 
 def test_rows_and_kinds_of_a_batch() -> None:

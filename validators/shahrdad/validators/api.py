@@ -285,6 +285,21 @@ def _profile_facts(profile: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**facts, "sha256": canonical_sha256(profile)}
 
 
+def blank_report(
+    plan: Plan, profile: Mapping[str, Any] | None, options: Options
+) -> Report:
+    """Return the report of a table of which nothing is known yet."""
+    return Report(
+        Findings([f.name for f in plan.fields]),
+        Explainer(plan),
+        name=plan.name,
+        fields=len(plan.fields),
+        schema=_schema_facts(plan),
+        profile=_profile_facts(profile),
+        listed_max=_listed_max(options),
+    )
+
+
 def _validate_strict(
     given: Source,
     resolved: Resolved,
@@ -302,15 +317,7 @@ def _validate_strict(
     from shahrdad.validators.source import Source as FileSource
 
     plan = resolved.plan
-    report = Report(
-        Findings([f.name for f in plan.fields]),
-        Explainer(plan),
-        name=plan.name,
-        fields=len(plan.fields),
-        schema=_schema_facts(plan),
-        profile=_profile_facts(profile),
-        listed_max=_listed_max(options),
-    )
+    report = blank_report(plan, profile, options)
     faults = schema_faults(plan)
     for fault in faults:
         values = {"value": fault.value, "expected": fault.expected}
@@ -363,6 +370,7 @@ __all__ = [
     "Resolved",
     "Schema",
     "Source",
+    "blank_report",
     "end",
     "load_profile",
     "resolve",

@@ -108,6 +108,16 @@ class Findings:
         self._masked: dict[int, set[int]] = {}  # rows by column, never shown whole
 
     @property
+    def chunks(self) -> "Sequence[_Chunk]":
+        """What was kept, in the order of finding."""
+        return self._chunks
+
+    @property
+    def personal(self) -> Mapping[int, set[int]]:
+        """Rows whose cells hold personal data, by column."""
+        return self._masked
+
+    @property
     def errors(self) -> int:
         """Number of findings of severity error."""
         return self.by_severity["error"]

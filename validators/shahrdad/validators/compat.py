@@ -35,12 +35,14 @@ from frictionless import Dialect as Dialect_
 from frictionless.formats.csv import CsvControl
 from frictionless.resources import TableResource
 
+from shahrdad.datasets.errors import DataError
 from shahrdad.validators import report as ours
 from shahrdad.validators.api import resolve
 from shahrdad.validators.bulk import Findings, Issue
 from shahrdad.validators.codes import REGISTRY
 from shahrdad.validators.compat_reading import FallbackError, Reading, cells_of_rows
 from shahrdad.validators.compat_scan import Collect, ExactNeededError, Pass, Scan
+from shahrdad.validators.compat_sheets import OpenedWorkbook, SheetReading
 from shahrdad.validators.explain import Explainer
 from shahrdad.validators.options import ERRORS_COMPAT_MAX, Options
 from shahrdad.validators.oracle import Integrity, Replayer
@@ -307,7 +309,9 @@ def eligible(
         resource.scheme == "buffer" and isinstance(resource.data, bytes)
     ):
         raise FallbackError("inline-data")
-    if resource.format not in ("csv", "tsv"):
+    if resource.format == "xlsx" and (not local or resource.compression):
+        raise FallbackError("format:xlsx")
+    if resource.format not in ("csv", "tsv", "xlsx"):
         raise FallbackError(f"format:{resource.format}")
     if resource.compression not in (None, "", "gz", "zip"):
         raise FallbackError(f"compression:{resource.compression}")
@@ -333,6 +337,7 @@ class Run:
         self.timer: Any = helpers.Timer()  # type: ignore[no-untyped-call]
         self.seed = secrets.randbits(63)
         self._exact = False
+        self._workbook: OpenedWorkbook | None = None
 
     def report(self) -> Report:
         """Return the oracle's report."""
@@ -342,6 +347,12 @@ class Run:
             resource.to_descriptor(validate=True)
         except FrictionlessException as exception:
             return self.reported(exception.to_errors())
+        try:
+            self._workbook = (
+                OpenedWorkbook.of(resource) if resource.format == "xlsx" else None
+            )
+        except DataError as error:
+            return self.reported([errors.SourceError(note=error.text("en"))])
         warnings = self._hash_warnings()
         own = self._without_self_references()
         try:
@@ -420,9 +431,7 @@ class Run:
     def passes(self, errors_before: int) -> tuple[Replayer, Pass]:
         """Run the pass, once more with `csv.reader` where blank lines matter."""
         for _ in range(_RESTARTS):
-            reading = Reading(
-                self.resource, exact=self._exact, block_bytes=self.block_bytes
-            )
+            reading = self._open_reading()
             try:
                 replayer = Replayer(self.resource, Integrity({}, {}))
                 simple = not (self.checklist.pick_errors or self.checklist.skip_errors)
@@ -453,6 +462,11 @@ class Run:
             self._reading = reading
             return replayer, outcome
         raise FallbackError("oracle-raises")
+
+    def _open_reading(self) -> Reading:
+        if self._workbook is not None:
+            return SheetReading(self.resource, self._workbook)
+        return Reading(self.resource, exact=self._exact, block_bytes=self.block_bytes)
 
     def _replay(
         self, checks: list[Any], found: list[Any], replayer: Replayer, outcome: Pass

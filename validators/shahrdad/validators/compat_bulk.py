@@ -34,6 +34,7 @@ from shahrdad.validators.compat import (
     Run,
     by_the_oracle,
     eligible,
+    validate,
 )
 from shahrdad.validators.compat_reading import FallbackError
 from shahrdad.validators.compat_scan import Pass
@@ -444,6 +445,8 @@ def validate_bulk(
     Returns:
         The errors, those of `compat.validate(resource, limit_errors=0)`; and the route.
     """
+    if resource.format == "xlsx":  # its cells are more than texts
+        return _of_objects(resource)
     try:
         run = _BulkRun(eligible(resource, None, None, None), block_bytes)
         report = run.report()
@@ -453,6 +456,11 @@ def validate_bulk(
         report = by_the_oracle(resource, None, 0, options)
         return BulkReport(report), Route("oracle", fallback.reason)
     return run.bulk or BulkReport(report), Route("kernels")
+
+
+def _of_objects(resource: Resource) -> tuple[BulkReport, Route]:
+    report, route = validate(resource, limit_errors=0)
+    return BulkReport(report), route
 
 
 __all__ = ["BulkReport", "WrongCells", "validate_bulk"]

@@ -28,20 +28,25 @@ class FallbackError(Exception):
 
 
 def cells_at(
-    batch: TokenBatch, ragged: Mapping[int, tuple[str, ...]], index: int
+    batch: TokenBatch, ragged: Mapping[int, tuple[Any, ...]], index: int
 ) -> list[Any]:
     """Return the cells of one row as `csv.reader` cut them."""
     if index in ragged:
         return list(ragged[index])
-    return [column[index].as_py() for column in batch.columns]
+    return [batch.value(place, index) for place in range(len(batch.columns))]
 
 
 def cells_of_rows(
     batch: TokenBatch, indices: npt.NDArray[np.int64]
 ) -> Iterator[list[Any]]:
     """Yield the cells of some rows of a batch, as `cells_at` gives them."""
-    places = pa.array(indices)
+    if not len(indices):
+        return
     ragged = {row.index: row.cells for row in batch.ragged}
+    if type(batch) is not TokenBatch:  # its cells are more than texts
+        yield from (cells_at(batch, ragged, index) for index in indices.tolist())
+        return
+    places = pa.array(indices)
     columns = [column.take(places).to_pylist() for column in batch.columns]
     for index, cells in zip(indices.tolist(), zip(*columns, strict=True), strict=True):
         yield list(ragged.get(index, cells))
@@ -69,18 +74,30 @@ class Reading:
             control.escapechar,
             bool(control.skipinitialspace),
         )
-        layout: Any = resource.dialect
-        self.skip = int(layout.create_first_content_row()) - 1
-        self.width = len(resource.header.get_expected_fields())
-        if not self.width:
-            raise FallbackError("oracle-raises")
+        self._lay_out()
         self.encoding = (resource.encoding or "utf-8").lower()
-        self._comment = layout.create_comment_filter()
-        self._blank = layout.create_blank_filter()
         # A filter sees the cells of a blank line, which only `csv.reader` tells apart.
         self.exact = exact or self.filtered or self._starts_with_mark()
+
+    def _lay_out(self) -> None:
+        """Learn which rows are content, and how many cells the header promises."""
+        layout: Any = self.resource.dialect
+        self.skip = int(layout.create_first_content_row()) - 1
+        self.width = len(self.resource.header.get_expected_fields())
+        if not self.width:
+            raise FallbackError("oracle-raises")
+        self._comment = layout.create_comment_filter()
+        self._blank = layout.create_blank_filter()
         # The last row of a batch, and the content rows so far.
         self._counted: list[tuple[int, int]] = []
+
+    def again(self) -> "Reading":
+        """Return another reading of the same rows."""
+        return Reading(self.resource, exact=self.exact, block_bytes=self._block_bytes)
+
+    def decode(self, mark: str) -> Any:
+        """Return the value that a text stands for, where a cell is more than text."""
+        return mark
 
     @property
     def filtered(self) -> bool:

@@ -90,7 +90,13 @@ class Scan:
         valued = {name for group in composite for name in group.target_key}
         self._lookups: dict[ForeignGroup, ForeignKey] = {}
         self._columns = [
-            OracleColumn(f, seed, keyed=f.name in keyed, valued=f.name in valued)
+            OracleColumn(
+                f,
+                seed,
+                keyed=f.name in keyed,
+                valued=f.name in valued,
+                decode=reading.decode,
+            )
             for f in replayer.fields
         ]
         self._names = [f.name for f in replayer.fields]
@@ -115,15 +121,18 @@ class Scan:
         self._replayer.foreign = foreign_groups(resource, names)
 
     def _own_keys(self, names: tuple[str, ...]) -> set[Any]:
+        reading = self._reading.again()
         fields = {f.name: f for f in self._replayer.fields}
         places = {f.name: place for place, f in enumerate(self._replayer.fields)}
         readers = {
-            n: OracleColumn(fields[n], self._seed, keyed=False, valued=True)
+            n: OracleColumn(
+                fields[n], self._seed, keyed=False, valued=True, decode=reading.decode
+            )
             for n in names
             if n in fields
         }
         found: set[Any] = set()
-        for batch in Reading(self._resource, exact=self._reading.exact).batches():
+        for batch in reading.batches():
             content = self._reading.filtered
             columns = []
             for name in names:
@@ -292,9 +301,10 @@ class Scan:
                 (wanted >= batch.first_row) & (wanted < batch.first_row + batch.rows)
             ]
             for name, read in readers.items():
-                cells = batch.columns[self._names.index(name)]
+                place = self._names.index(name)
                 for row in inside.tolist():
-                    values[name][row] = read(cells[row - batch.first_row].as_py())[0]
+                    cell = batch.value(place, row - batch.first_row)
+                    values[name][row] = read(cell)[0]
             if len(inside) and inside[-1] == wanted[-1]:
                 break
         for name, parts in groups.items():

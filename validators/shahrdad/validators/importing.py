@@ -17,7 +17,7 @@ otherwise.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.datasets.standards import Field, Standard, parse
@@ -27,7 +27,6 @@ from shahrdad.validators import (
     label_findings,
     sheet_columns,
     sheet_notices,
-    sheets,
     template_sheet,
     totals,
 )
@@ -51,6 +50,9 @@ from shahrdad.validators.text_table import (
     TextBatch,
     TextTable,
 )
+
+if TYPE_CHECKING:  # loaded where a workbook is opened, and not before
+    from shahrdad.validators.sheets import Sheet, Workbook
 
 WORKBOOKS = ("xlsx", "xls", "ods")
 
@@ -170,6 +172,8 @@ def _read_sheet(
     source: Source, content: Content, wanted: _Wanted
 ) -> tuple[RawTable, TemplateFacts | None]:
     """Open a workbook and choose its sheet."""
+    from shahrdad.validators import sheets
+
     workbook = sheets.open_workbook(source, content, wanted.limits)
     template = None
     name = wanted.options.sheet or wanted.profile.sheet
@@ -182,7 +186,7 @@ def _read_sheet(
         sheet = workbook.read(name)
     else:
         sheet = _choose_sheet(source, workbook, wanted)
-    if not sheet.rows:
+    if sheet.is_empty:
         raise DataError(Reason.SOURCE_EMPTY, name=source.label)
     is_hidden = sheet.name in workbook.hidden
     sheet.findings += sheet_notices.hidden_parts(sheet.facts, is_hidden=is_hidden)
@@ -198,20 +202,15 @@ def _sheet_question(source: Source, names: Sequence[str]) -> DataError:
     )
 
 
-def _choose_sheet(
-    source: Source, workbook: sheets.Workbook, wanted: _Wanted
-) -> sheets.Sheet:
+def _choose_sheet(source: Source, workbook: "Workbook", wanted: _Wanted) -> "Sheet":
     """Take the single visible sheet, or the single one with the standard's header."""
     if len(workbook.visible) == 1:
         return workbook.read(workbook.visible[0])
-    found: list[sheets.Sheet] = []
+    found: list[Sheet] = []
     named: list[str] = []
     for name in workbook.visible if wanted.fields else ():
         sheet = workbook.read(name)
-        head = [
-            sheets.text_row(row)
-            for row in sheet.rows[: wanted.limits.header_rows_looked_at]
-        ]
+        head = sheet.head(wanted.limits.header_rows_looked_at)
         if headers.find(head, wanted.fields, sheet.facts.merged) is None:
             continue
         same = next((one.name for one in found if one.rows == sheet.rows), None)
@@ -351,9 +350,8 @@ def _with_template(
 
 def _is_empty(raw: RawTable, header: Header, at: int) -> bool:
     """Tell whether a column has no cell below the header, as far as one can see."""
-    if raw.values is not None:
-        below = raw.values[header.last :]
-        return all(at >= len(row) or row[at] in ("", None) for row in below)
+    if raw.whole is not None:
+        return raw.whole.is_column_empty(at, header.last)
     return all(at >= len(row) or not row[at].strip() for row in raw.head[header.last :])
 
 
@@ -450,6 +448,7 @@ def _table(
         findings=findings,
         questions=asked,
         declared={**wanted.profile.declared, **(template.declared if template else {})},
+        left_out=rows.skipped,
     )
 
 

@@ -491,19 +491,20 @@ class Judge:
         absent = np.flatnonzero(key.absent(frame.values, frame.invalid))
         if not len(absent):
             return
-        parts = [
-            frame.raw[name].take(pa.array(absent)).to_pylist() for name in key.names
-        ]
-        texts = [
-            " / ".join(part or "" for part in row) for row in zip(*parts, strict=True)
-        ]
+        texts = key_texts(key, frame, pa.array(absent))
+        self._add_absent(key, frame.rows[absent], texts)
+
+    def _add_absent(
+        self, key: ForeignKey, rows: npt.NDArray[np.int64], texts: list[str]
+    ) -> None:
+        """Report rows whose key is not in the table that it refers to."""
         self.findings.add_cells(
             "key-foreign",
             "error",
-            frame.rows[absent],
+            rows,
             self._places[key.names[0]] if len(key.names) == 1 else NOWHERE,
             pa.array(texts, pa.string()),
-            values=[{"expected": key.target}] * len(absent),
+            values=[{"expected": key.target}] * len(rows),
         )
 
     def _emit(self, frame: Frame) -> None:
@@ -562,6 +563,12 @@ class Judge:
         return found
 
 
+def key_texts(key: ForeignKey, frame: Frame, places: pa.Array) -> list[str]:
+    """Return the keys of some rows as the publisher wrote them."""
+    parts = [frame.raw[name].take(places).to_pylist() for name in key.names]
+    return [" / ".join(part or "" for part in row) for row in zip(*parts, strict=True)]
+
+
 def _nulled(values: pa.Array, mask: Mask) -> pa.Array:
     """Return the values with some made null."""
     if pa.types.is_string(values.type):
@@ -570,4 +577,4 @@ def _nulled(values: pa.Array, mask: Mask) -> pa.Array:
     return values.take(pa.array(order, mask=mask))
 
 
-__all__ = ["Judge", "Judged", "Uniqueness"]
+__all__ = ["Judge", "Judged", "Uniqueness", "key_texts"]

@@ -19,6 +19,7 @@ from shahrdad.validators.kernels.cells import as_mask, data, lengths, offsets
 
 KEYS_MEMORY_MAX = 1 << 20  # 16 MiB with their rows; more spill to files
 PARTITIONS = 64
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 Hashes = npt.NDArray[np.uint64]
@@ -41,25 +42,23 @@ def hash_texts(cells: pa.StringArray, seed: int) -> Hashes:
     starts = offsets(cells)[:-1].astype(np.int64)
     starts = starts - (int(offsets(cells)[0]) if len(cells) else 0)
     content = np.concatenate((data(cells), np.zeros(8, np.uint8)))
+    words: Hashes = np.ndarray((len(content) - 7,), "<u8", content.data, 0, (1,))
     state = mix(sizes.astype(np.uint64), seed)
     longest = int(sizes.max()) if len(sizes) else 0
-    windows = np.lib.stride_tricks.sliding_window_view(content, 8)
-    active = np.arange(len(sizes))
+    # From the longest to the shortest, those that go on are always the first ones.
+    order = np.argsort(-sizes, kind="stable")
+    sizes, starts, state = sizes[order], starts[order], state[order]
     for step in range(0, longest, 8):
-        active = active[sizes[active] > step]
-        word = np.ascontiguousarray(windows[starts[active] + step]).view(np.uint64)[
-            :, 0
-        ]
-        left = sizes[active] - step
-        short = left < 8
-        if short.any():
-            kept = np.uint64(0xFFFFFFFFFFFFFFFF) >> ((8 - left[short]) * 8).astype(
-                np.uint64
-            )
-            word[short] &= kept
+        active = int(np.searchsorted(-sizes, -step))
+        whole = int(np.searchsorted(-sizes, -(step + 7)))
+        word = words[starts[:active] + step]
+        left = sizes[whole:active] - step
+        word[whole:] &= _ALL_BITS >> ((8 - left) * 8).astype(np.uint64)
         with np.errstate(over="ignore"):
-            state[active] = mix(state[active] ^ (word * _MIX), seed)
-    return state
+            state[:active] = mix(state[:active] ^ (word * _MIX), seed)
+    hashes = np.empty_like(state)
+    hashes[order] = state
+    return hashes
 
 
 def _hash_equal_lengths(cells: pa.StringArray, length: int, seed: int) -> Hashes:

@@ -1,6 +1,6 @@
 """From a source to a judged report: opens the table, sets up rules, runs the pass."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,8 @@ class Opening:
     options: Options
     changes: ChangesFile | None = None
     aside: SetAside | None = None  # rows that are left out, and where more go
+    judging: Callable[..., Judge] = Judge  # makes the pass, of the arguments of `Judge`
+    normaliser: Normaliser | None = None  # the last; what it judged is not judged again
 
     def open(self) -> tuple[TextTable, Normalise | None]:
         """Open the table from its start, with normalisation of its own.
@@ -73,14 +75,19 @@ class Opening:
         if not self.options.normalise or (standard is None and self.profile is None):
             return None
         fields = _fields(standard, self.resolved.plan)
-        normaliser = Normaliser(
-            table.names,
-            [fields.get(name) for name in table.names],
-            table.settings,
-            table.audit,
-            standard=standard is not None,
+        known, self.normaliser = (
+            self.normaliser,
+            Normaliser(
+                table.names,
+                [fields.get(name) for name in table.names],
+                table.settings,
+                table.audit,
+                standard=standard is not None,
+            ),
         )
-        return normaliser.apply
+        if known is not None:
+            self.normaliser.inherit(known)
+        return self.normaliser.apply
 
     def judge(
         self,
@@ -93,38 +100,10 @@ class Opening:
         ticker: Ticker,
     ) -> Report:
         """Run the pass and the rules over an opened table; fills the report."""
-        plan = self.resolved.plan
-        absent = [f.name for f in plan.fields if f.name not in table.names]
-        findings = Findings([*table.names, *absent])
-        positions = {
-            name: None if origin is None else origin + 1
-            for name, origin in zip(table.names, table.origins, strict=True)
-        }
-        _describe(report, table, findings)
-        table.audit.changes = self.changes  # of this pass; others only look again
-        declared = {**table.declared, **context.declared}
-        context = replace(context, declared=declared)
-        facts = RuleContext(context, refs, plan, table.settings, table.audit)
-        book = RuleBook(self.resolved.rules, plan, facts, findings, table.names)
-        report.explainer = Explainer(
-            plan,
-            table.source.sheet,
-            positions,
-            {r.id: RuleTexts(r.message_fa, r.message_en) for r in book.rules},
+        judge, book, facts = self.seat(
+            report, table, normalise, refs, context, sinks, ticker
         )
-        judge = Judge(
-            plan,
-            table,
-            normalise,
-            self.open,
-            findings,
-            sinks,
-            book,
-            ticker,
-            references=_references(plan, facts, findings),
-            kernels=self.options.kernels,
-            threads=self.options.threads,
-        )
+        plan, findings = self.resolved.plan, judge.findings
         try:
             known = len(table.findings)
             _add_findings(table.findings, findings)
@@ -146,6 +125,51 @@ class Opening:
         report.refs = facts.ref_facts()
         report.normalisation = _masked_samples(table.audit.to_list(), findings)
         return report
+
+    def seat(
+        self,
+        report: Report,
+        table: TextTable,
+        normalise: Normalise | None,
+        refs: Mapping[str, Ref],
+        context: Context,
+        sinks: Sinks,
+        ticker: Ticker,
+    ) -> tuple[Judge, RuleBook, RuleContext]:
+        """Make what judges an opened table; the caller closes the rules."""
+        plan = self.resolved.plan
+        absent = [f.name for f in plan.fields if f.name not in table.names]
+        findings = Findings([*table.names, *absent])
+        positions = {
+            name: None if origin is None else origin + 1
+            for name, origin in zip(table.names, table.origins, strict=True)
+        }
+        _describe(report, table, findings)
+        table.audit.changes = self.changes  # of this pass; others only look again
+        declared = {**table.declared, **context.declared}
+        context = replace(context, declared=declared)
+        facts = RuleContext(context, refs, plan, table.settings, table.audit)
+        book = RuleBook(self.resolved.rules, plan, facts, findings, table.names)
+        report.explainer = Explainer(
+            plan,
+            table.source.sheet,
+            positions,
+            {r.id: RuleTexts(r.message_fa, r.message_en) for r in book.rules},
+        )
+        judge = self.judging(
+            plan,
+            table,
+            normalise,
+            self.open,
+            findings,
+            sinks,
+            book,
+            ticker,
+            references=_references(plan, facts, findings),
+            kernels=self.options.kernels,
+            threads=self.options.threads,
+        )
+        return judge, book, facts
 
 
 def _references(

@@ -21,15 +21,19 @@ from frictionless.table.row import Row, create_cell_handlers
 from shahrdad.validators.kernels.answers import Answer, Kernel, all_unsure, any_of, both
 from shahrdad.validators.kernels.cells import (
     Mask,
+    as_mask,
+    data,
     lengths,
     mask_array,
     missing_mask,
+    offsets,
     with_nulls,
 )
 from shahrdad.validators.kernels.column import CACHE_TEXTS_MAX, kernel_of
 from shahrdad.validators.keys import hash_texts, mix
 from shahrdad.validators.plan import BOUNDS, FieldPlan
 
+MARK = "\0"  # begins the text that stands for a value of a workbook
 EMAIL_BYTES_MAX = 64  # longer ones may break the limits of labels
 _KERNELS = frozenset(
     {
@@ -168,10 +172,20 @@ class OracleColumn:
         seed: Seed of the hashes.
         keyed: Whether hashes are needed.
         valued: Whether values are needed, for foreign keys.
+        decode: Says what a text that begins with `MARK` stands for.
     """
 
-    def __init__(self, field: Field, seed: int, *, keyed: bool, valued: bool) -> None:
+    def __init__(
+        self,
+        field: Field,
+        seed: int,
+        *,
+        keyed: bool,
+        valued: bool,
+        decode: Callable[[str], Any] = str,
+    ) -> None:
         self._field = field
+        self._decode = decode
         self._reader: Callable[[Any], tuple[Any, Mapping[str, str] | None]] = (
             field.create_cell_reader()
         )
@@ -194,7 +208,8 @@ class OracleColumn:
         known = self._cache.get(text)
         if known is None:
             try:
-                value, notes = self._reader(text)
+                cell = self._decode(text) if text.startswith(MARK) else text
+                value, notes = self._reader(cell)
                 known = (value, bool(notes))
             except Exception:
                 known = (None, True)
@@ -204,14 +219,11 @@ class OracleColumn:
 
     def judge(self, cells: pa.StringArray) -> Judgement:
         """Judge n cells; a null cell is one that the row lacks."""
-        missing = missing_mask(cells, self._missing)
+        marked = marked_mask(cells)
+        missing = both(missing_mask(cells, self._missing), self._unset(cells, marked))
         wrong = missing if missing is not None and self._required else None
         present = cells if missing is None else with_nulls(cells, missing)
-        answer = (
-            all_unsure(present, pa.string())
-            if self._kernel is None
-            else self._kernel(present)
-        )
+        answer = self._answer(present, marked)
         asked: dict[int, Any] = {}
         if answer.unsure is not None:
             found, asked = self._ask_distinct(present, answer.unsure)
@@ -222,6 +234,25 @@ class OracleColumn:
         absent = np.zeros(len(cells), bool) if missing is None else missing.copy()
         hashes = self._hashes(present, answer, asked, absent)
         return Judgement(wrong, missing, hashes, absent, values)
+
+    def _answer(self, cells: pa.StringArray, marked: Mask | None) -> Answer:
+        """Ask the kernel; it does not know what a mark stands for."""
+        if self._kernel is None:
+            return all_unsure(cells, pa.string())
+        if marked is None:
+            return self._kernel(cells)
+        absent = ~as_mask(cells.is_valid())
+        answer = self._kernel(with_nulls(cells, marked | absent))
+        return Answer(answer.values, both(answer.unsure, any_of(marked & ~absent)))
+
+    def _unset(self, cells: pa.StringArray, marked: Mask | None) -> Mask | None:
+        """Return the marks of values that are written as a missing one."""
+        if marked is None or set(self._missing) <= {""}:
+            return None
+        texts = cells.filter(mask_array(marked)).to_pylist()
+        found = marked.copy()
+        found[marked] = [str(self._decode(text)) in self._missing for text in texts]
+        return any_of(found)
 
     def _ask_distinct(
         self, cells: pa.StringArray, unsure: Mask
@@ -259,6 +290,10 @@ class OracleColumn:
             absent[place] |= value is None
         if self.plain:
             hashes = hash_texts(cells, self._seed)
+            for place, value in asked.items():
+                if value is not None and not isinstance(value, str):
+                    number = np.array([_int_hash(value)], np.int64).view(np.uint64)
+                    hashes[place] = mix(number, self._seed)[0]
         else:
             if self._field.type in ("integer", "year") and self._kernel is not None:
                 numbers = answer.values.fill_null(0).to_numpy(zero_copy_only=False)
@@ -288,6 +323,18 @@ class OracleColumn:
         distinct = cells.dictionary_encode()
         table = [self.ask(text)[0] for text in distinct.dictionary.to_pylist()]
         return [None if i is None else table[i] for i in distinct.indices.to_pylist()]
+
+
+def marked_mask(cells: pa.StringArray) -> Mask | None:
+    """Return the cells that are marks; None for none of them."""
+    content = data(cells)
+    if not len(content) or content.min() > 0:
+        return None
+    found: Mask = np.zeros(len(cells), bool)
+    filled = lengths(cells) > 0
+    starts = offsets(cells)[:-1][filled] - offsets(cells)[0]
+    found[filled] = content[starts] == 0
+    return any_of(found)
 
 
 def _int_hash(value: Any) -> int:
@@ -443,6 +490,7 @@ def simulate(values: Iterable[tuple[int, Any]]) -> dict[int, int]:
 
 
 __all__ = [
+    "MARK",
     "ForeignGroup",
     "Integrity",
     "Judgement",

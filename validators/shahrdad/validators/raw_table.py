@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shahrdad.datasets.errors import DataError, Reason
-from shahrdad.validators import decode, dialect, sheets
+from shahrdad.validators import decode, dialect
 from shahrdad.validators.container import Content
 from shahrdad.validators.header import Merged
 from shahrdad.validators.json_rows import JsonRows
@@ -33,6 +33,9 @@ from shahrdad.validators.tokenize import (
     read_records,
     tokenize,
 )
+
+if TYPE_CHECKING:  # loaded where a workbook is opened, and not before
+    from shahrdad.validators.sheets import Sheet
 
 DELIMITER_NAMES: Mapping[str, str] = {
     "comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"
@@ -55,8 +58,8 @@ class RawTable:
         dialect: How the text is cut.
         dialect_how: `declared` or `found`.
         merged: Merged ranges of the sheet.
-        values: All rows of a sheet as values, for looking at whole columns; None for
-            formats that are read once.
+        whole: The sheet, for looking at whole columns; None for formats that are read
+            once.
         facts: What a scan of the sheet found; None for other formats than workbooks.
         findings: What opening found.
     """
@@ -70,7 +73,7 @@ class RawTable:
     dialect: Dialect | None = None
     dialect_how: str = "found"
     merged: Merged = ()
-    values: sheets.Values | None = None
+    whole: "Sheet | None" = None
     facts: SheetFacts | None = None
     findings: list[Finding] = field(default_factory=list)
 
@@ -199,16 +202,18 @@ def _text_batches(
     """Return what reads the records of a text below its header."""
 
     def read(last: int, width: int) -> Iterator[TextBatch]:
-        skipped = _length_of(sample, cut, last)
+        window = source.window
+        skipped = 0 if window is not None else _length_of(sample, cut, last)
+        above = last if window is None else window.rows_before
 
         def below() -> BinaryIO:
-            stream = opened()
+            stream = opened() if window is None else window.open()
             left = skipped
             while left and (block := stream.read(left)):
                 left -= len(block)
             return stream
 
-        row = last
+        row = above
         try:
             for batch in tokenize(
                 below,
@@ -219,8 +224,8 @@ def _text_batches(
                 checked=True,  # `open_utf8` gives nothing but UTF-8
                 plain=plain,
             ):
-                row = last + batch.first_row + batch.rows
-                yield _text_batch(batch, last, limits)
+                row = above + batch.first_row + batch.rows
+                yield _text_batch(batch, above, limits)
         except RowTooLongError as error:
             raise DataError(
                 Reason.ROW_TOO_LONG,
@@ -311,19 +316,19 @@ def _long_cells(
     return tuple(found)
 
 
-def from_sheet(sheet: sheets.Sheet, format_: str, limits: Limits = DEFAULT) -> RawTable:
+def from_sheet(sheet: "Sheet", format_: str, limits: Limits = DEFAULT) -> RawTable:
     """Take a sheet of a workbook."""
 
     def read(last: int, width: int) -> Iterator[TextBatch]:
-        return sheets.batches(sheet.rows, width, last + 1)
+        return sheet.batches(width, last + 1)
 
     return RawTable(
         format_,
-        [sheets.text_row(row) for row in sheet.rows[: limits.header_rows_looked_at]],
+        sheet.head(limits.header_rows_looked_at),
         read,
         sheet=sheet.name,
         merged=sheet.facts.merged,
-        values=sheet.rows,
+        whole=sheet,
         facts=sheet.facts,
         findings=list(sheet.findings),
     )

@@ -31,6 +31,7 @@ class ReadAhead(io.RawIOBase):
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._first = getattr(stream, "first_block", 0)  # of a window: its beginning
         self._room = threading.Semaphore(BLOCKS)
         self._released = False
 
@@ -47,6 +48,7 @@ class ReadAhead(io.RawIOBase):
         """Return the next bytes, as a buffer whose end of life is noticed."""
         if self._released:
             return b""
+        size, self._first = self._first or size, 0
         counted = self._room.acquire(timeout=PATIENCE_SECONDS)
         block = np.empty(max(size, 0), np.uint8)
         count = fill(self._stream, block.data)

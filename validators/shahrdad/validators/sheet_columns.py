@@ -1,7 +1,6 @@
 """What only a whole column of a sheet tells: merges, colours, dates in two forms."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.datasets.standards import Field
@@ -21,7 +20,7 @@ def fill_merged(
     raw: RawTable, header: Header, mapping: ColumnMapping, fields: Sequence[Field]
 ) -> Iterator[Finding]:
     """Fill cells merged downwards, in columns of codes and labels alone."""
-    if raw.values is None:
+    if raw.whole is None:
         return
     by_name = {field.name: field for field in fields}
     names = {
@@ -36,9 +35,10 @@ def fill_merged(
         name = names.get(left - 1)
         if name is None or left != right or top <= header.last or bottom == top:
             continue
-        for row in raw.values[top : min(bottom, len(raw.values))]:
+        rows = raw.whole.rows
+        for row in rows[top : min(bottom, len(rows))]:
             if left <= len(row):
-                row[left - 1] = raw.values[top - 1][left - 1]
+                row[left - 1] = rows[top - 1][left - 1]
                 counts[name] = counts.get(name, 0) + 1
     for name, count in counts.items():
         yield Finding("source-filled-down", "warning", {"value": count}, column=name)
@@ -83,20 +83,17 @@ def jalali_text(
     raw: RawTable, header: Header, mapping: ColumnMapping, fields: Sequence[Field]
 ) -> frozenset[str]:
     """Return the date columns of a sheet that hold Jalali texts beside typed dates."""
-    if raw.values is None:
+    if raw.whole is None:
         return frozenset()
     by_name = {field.name: field for field in fields}
     found = set()
     for output in mapping.outputs:
         if output.origin is None or not _is_date(by_name.get(output.name)):
             continue
-        cells = [
-            row[output.origin]
-            for row in raw.values[header.last : header.last + CELLS_LOOKED_AT]
-            if output.origin < len(row)
-        ]
-        typed = any(isinstance(cell, date) for cell in cells)
-        if typed and any(isinstance(cell, str) and _is_jalali(cell) for cell in cells):
+        texts = raw.whole.texts_beside_dates(
+            output.origin, header.last, CELLS_LOOKED_AT
+        )
+        if any(map(_is_jalali, texts)):
             found.add(output.name)
     return frozenset(found)
 

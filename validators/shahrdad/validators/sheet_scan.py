@@ -133,7 +133,7 @@ def scan_workbook(source: Source, limits: Limits = DEFAULT) -> WorkbookFacts:
     """
     parts: dict[str, bytes] = {}
     total = 0
-    with source.open() as stream, _archive(source, stream) as archive:
+    with source.open() as stream, archive_of(source, stream) as archive:
         for info in archive.infolist():
             most = limits.workbook_member_bytes_max
             if info.filename == SHARED_STRINGS:
@@ -147,7 +147,7 @@ def scan_workbook(source: Source, limits: Limits = DEFAULT) -> WorkbookFacts:
             if kept:
                 most = min(most, PART_BYTES_MAX)
             content = bytearray()
-            with _member(source, archive, info, most, limits) as member:
+            with member_of(source, archive, info, most, limits) as member:
                 while block := member.read(BLOCK_BYTES):
                     total += len(block)
                     if kept:
@@ -157,7 +157,12 @@ def scan_workbook(source: Source, limits: Limits = DEFAULT) -> WorkbookFacts:
     return _workbook(source, parts, limits)
 
 
-def _archive(source: Source, stream: BinaryIO) -> zipfile.ZipFile:
+def archive_of(source: Source, stream: BinaryIO) -> zipfile.ZipFile:
+    """Open an archive.
+
+    Raises:
+        DataError: SOURCE_UNREADABLE.
+    """
     try:
         return zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
@@ -168,7 +173,7 @@ def _unreadable(source: Source, error: Exception | str) -> DataError:
     return DataError(Reason.SOURCE_UNREADABLE, name=source.label, detail=str(error))
 
 
-def _member(
+def member_of(
     source: Source,
     archive: zipfile.ZipFile,
     info: zipfile.ZipInfo,
@@ -291,14 +296,28 @@ def scan_sheet(
     Raises:
         DataError: SOURCE_INFLATES, SOURCE_UNREADABLE.
     """
-    with source.open() as stream, _archive(source, stream) as archive:
+    with source.open() as stream, archive_of(source, stream) as archive:
         try:
             member = archive.getinfo(info.part)
         except KeyError as error:
             raise _unreadable(source, f"{info.name}: {info.part}") from error
         most = limits.workbook_member_bytes_max
-        with _member(source, archive, member, most, limits) as xml:
-            return _Scanner(source, facts, limits).scan(xml.read)
+        with member_of(source, archive, member, most, limits) as xml:
+            return scan_xml(source, facts, limits, xml.read)
+
+
+def scan_xml(
+    source: Source,
+    facts: WorkbookFacts,
+    limits: Limits,
+    read: Callable[[int], bytes | None],
+) -> SheetFacts:
+    """Search the XML of one sheet, as a function gives it.
+
+    Raises:
+        DataError: SOURCE_UNREADABLE.
+    """
+    return _Scanner(source, facts, limits).scan(read)
 
 
 class _Scanner:
@@ -458,7 +477,7 @@ class _Scanner:
         if is_error:
             text = value[1].decode("utf-8", "replace") if value else "#ERROR!"
             self._found.errors[place] = text
-        elif value is None:
+        elif value is None or not (value[1] or _TEXT_TYPE.search(attributes)):
             if tags.formula.search(inside):
                 self._found.empty_formulas.append(place)
         elif (
@@ -505,6 +524,7 @@ class _Tags:
 _ROOT: Final = re.compile(rb"<(\w+:)?worksheet[\s>]")
 _RIGHT_TO_LEFT: Final = re.compile(rb"rightToLeft=[\"'](?:1|true)[\"']")
 _ERROR_TYPE: Final = re.compile(rb"\bt=[\"']e[\"']")
+_TEXT_TYPE: Final = re.compile(rb"\bt=[\"'](?:str|inlineStr)[\"']")
 _ADDRESS: Final = re.compile(rb"\br=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _WIDE_COLUMN: Final = re.compile(rb'r="([A-Z]{2,3})[0-9]')
 TAG_BYTES_MAX = 8 << 20  # XML that one row's start or one cell may span

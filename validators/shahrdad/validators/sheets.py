@@ -1,11 +1,9 @@
-"""Sheets of workbooks as rows of values, and values as text.
+"""Sheets of workbooks: columns of text, or rows of values.
 
-XLSX, XLS and ODS are read with calamine from a file object, after an XLSX was scanned.
-What calamine loses is put back: error cells, percentages. A sheet that is mostly empty
-goes to a reader that stops where the table ends.
-
->>> [text_of(value)[0] for value in (1250.0, 0.1, True, None)]
-['1250', '0.1', 'true', '']
+A sheet of an XLSX that is written as spreadsheets write it is read by `sheet_table`, in
+one pass over its bytes. Others, XLS and ODS are read with calamine from a file object,
+and what calamine loses is put back: error cells, percentages. A sheet that is mostly
+empty goes to a reader that stops where the table ends.
 """
 
 import datetime as dt
@@ -13,7 +11,6 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, TypeVar
 from xml.parsers import expat
 
@@ -21,48 +18,106 @@ import numpy as np
 import pyarrow as pa
 
 from shahrdad.datasets.errors import DataError, Reason
-from shahrdad.validators import biff_scan, sheet_scan
+from shahrdad.validators import biff_scan, sheet_scan, sheet_table
 from shahrdad.validators.container import Content, Inflating
+from shahrdad.validators.kernels.cells import mask_array
 from shahrdad.validators.limits import DEFAULT, Limits
+from shahrdad.validators.sheet_cells import NotPlainError
 from shahrdad.validators.sheet_scan import SheetFacts, WorkbookFacts
+from shahrdad.validators.sheet_table import CutTable
+from shahrdad.validators.sheet_values import (
+    INTEGRAL_MAX,
+    ErrorCell,
+    PercentCell,
+    text_of,
+)
 from shahrdad.validators.source import Source
 from shahrdad.validators.text_table import CellKind, Finding, Kinds, TextBatch
 
 BATCH_ROWS = 8_192
-EXACT_DIGITS = 15  # what a spreadsheet shows of a number with decimals
-INTEGRAL_MAX = 10.0**15
 
 Values = list[list[Any]]
 T = TypeVar("T")
 
 
-class ErrorCell(str):
-    """The name of an error that stands in a cell, such as `#REF!`."""
-
-    __slots__ = ()
-
-
-class PercentCell(float):
-    """A number that its sheet shows as a percentage."""
-
-    __slots__ = ()
-
-
 @dataclass(slots=True)
 class Sheet:
-    """A sheet that was read.
+    """A sheet that was read, as values or as columns of text.
 
     Attributes:
         name: Its name.
-        rows: Its rows from row 1 to the last one with a value; cells as Python values.
+        load: Reads its rows as values, where they are asked for.
+        table: Its columns; None where it was read as values.
         facts: What the scan found; empty for other formats than XLSX.
         findings: What the report says about it.
     """
 
     name: str
-    rows: Values
+    load: Callable[[], Values]
+    table: CutTable | None = None
     facts: SheetFacts = field(default_factory=SheetFacts)
     findings: list[Finding] = field(default_factory=list)
+    _rows: Values | None = None
+
+    @property
+    def rows(self) -> Values:
+        """Its rows from row 1 to the last one with a value; cells as Python values.
+
+        Who changes them changes what `batches` gives.
+        """
+        if self._rows is None:
+            self._rows = self.load()
+        return self._rows
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell has a value."""
+        return not (self.rows if self.table is None else self.table.rows)
+
+    def head(self, count: int) -> list[list[str]]:
+        """Return its first rows as texts."""
+        if self.table is None:
+            return [text_row(row) for row in self.rows[:count]]
+        return self.table.head(count)
+
+    def batches(self, width: int, start: int) -> Iterator[TextBatch]:
+        """Yield the rows from a row on, cut to a number of columns."""
+        if self.table is None or self._rows is not None:
+            return batches(self.rows, width, start)
+        return self.table.batches(width, start)
+
+    def is_column_empty(self, at: int, below: int) -> bool:
+        """Tell whether a column, from 0, has no value below a row."""
+        if self.table is None:
+            rows = self.rows[below:]
+            return all(at >= len(row) or row[at] in ("", None) for row in rows)
+        return not any(len(part.rows) for part in self.table.column(at + 1, below))
+
+    def texts_beside_dates(self, at: int, below: int, count: int) -> list[str]:
+        """Return the texts of a column, from 0, among which there are typed dates.
+
+        Args:
+            at: The column.
+            below: The row above the first one that is looked at.
+            count: How many rows are looked at.
+
+        Returns:
+            None of them where no cell is a date.
+        """
+        if self.table is None:
+            rows = self.rows[below : below + count]
+            cells = [row[at] for row in rows if at < len(row)]
+            typed = any(isinstance(cell, dt.date) for cell in cells)
+            return [cell for cell in cells if isinstance(cell, str)] if typed else []
+        texts: list[str] = []
+        typed = False
+        for part in self.table.column(at + 1, below):
+            near = part.between(below + 1, below + count)
+            kinds = near.kinds
+            typed |= bool(np.isin(kinds, (CellKind.DATE, CellKind.DATETIME)).any())
+            text = near.texts.filter(mask_array(kinds == CellKind.TEXT))
+            texts += text.to_pylist()
+        return texts if typed else []
 
 
 @dataclass(slots=True)
@@ -149,25 +204,49 @@ def _with_calamine(source: Source, use: Callable[[Any], T]) -> T:
             return use(calamine.CalamineWorkbook.from_filelike(stream))
         except calamine.PasswordError as error:
             raise DataError(Reason.SOURCE_ENCRYPTED, name=source.label) from error
-        except (calamine.CalamineError, OSError, ValueError) as error:
+        except (calamine.CalamineError, OSError, ValueError, OverflowError) as error:
             raise _unreadable(source, error) from error
 
 
 def _read_xlsx(
     source: Source, name: str, workbook: WorkbookFacts, limits: Limits
 ) -> Sheet:
-    """Read a sheet of an XLSX, with what the scan found put back."""
+    """Read a sheet of an XLSX, in one pass where it is written as usual."""
     info = workbook.sheet(name)
-    facts = sheet_scan.scan_sheet(source, info, workbook, limits)
+
+    def slowly() -> Sheet:
+        found = sheet_scan.scan_sheet(source, info, workbook, limits)
+        return read_values(source, name, found, limits)
+
+    try:
+        facts, table = sheet_table.read(source, info, workbook, limits)
+    except NotPlainError:
+        return slowly()
+    if facts.is_sparse(limits):
+        return slowly()
+    _check_area(source, facts, limits)
+    return Sheet(name, lambda: slowly().rows, table, facts, list(_findings(facts)))
+
+
+def _check_area(source: Source, facts: SheetFacts, limits: Limits) -> None:
     if facts.columns > limits.columns_max:
         raise _too_large(source, facts.columns, "columns", limits.columns_max)
+    area = facts.rows * facts.columns
+    if area > limits.sheet_cells_max and not facts.is_sparse(limits):
+        raise _too_large(source, area, "cells", limits.sheet_cells_max)
+
+
+def read_values(source: Source, name: str, facts: SheetFacts, limits: Limits) -> Sheet:
+    """Read a sheet of an XLSX as values, with what the scan found put back."""
+    _check_area(source, facts, limits)
     if facts.is_sparse(limits):
         sheet = _read_sparse(source, name, facts, limits)
     else:
-        area = facts.rows * facts.columns
-        if area > limits.sheet_cells_max:
-            raise _too_large(source, area, "cells", limits.sheet_cells_max)
-        sheet = Sheet(name, _calamine_rows(source, name, limits), facts)
+        sheet = _of_rows(name, _calamine_rows(source, name, limits), facts)
+        # Rows of nothing but errors are empty ones to the reader.
+        last = max((row for row, _ in facts.errors), default=0)
+        width = len(sheet.rows[0]) if sheet.rows else 0
+        sheet.rows.extend([""] * width for _ in range(last - len(sheet.rows)))
     for (row, column), text in facts.errors.items():
         _put(sheet.rows, row, column, ErrorCell(text))
     for row, column in facts.percents:
@@ -177,6 +256,10 @@ def _read_xlsx(
                 sheet.rows[row - 1][column - 1] = PercentCell(value)
     sheet.findings += _findings(facts)
     return sheet
+
+
+def _of_rows(name: str, rows: Values, facts: SheetFacts) -> Sheet:
+    return Sheet(name, lambda: rows, facts=facts)
 
 
 def _put(rows: Values, row: int, column: int, value: object) -> None:
@@ -199,7 +282,7 @@ def _too_large(source: Source, found: int, unit: str, found_max: int) -> DataErr
 
 def _read_other(source: Source, name: str, facts: SheetFacts, limits: Limits) -> Sheet:
     """Read a sheet of an XLS or ODS, with its error cells put back."""
-    sheet = Sheet(name, _calamine_rows(source, name, limits), facts)
+    sheet = _of_rows(name, _calamine_rows(source, name, limits), facts)
     for (row, column), text in facts.errors.items():
         _put(sheet.rows, row, column, ErrorCell(text))
     facts.rows = len(sheet.rows)
@@ -257,7 +340,7 @@ def _read_sparse(source: Source, name: str, facts: SheetFacts, limits: Limits) -
     read = sum(_is_filled(value) for row in rows for value in row)
     while rows and not any(_is_filled(value) for value in rows[-1]):
         rows.pop()
-    sheet = Sheet(name, rows, facts)
+    sheet = _of_rows(name, rows, facts)
     if len(rows) < facts.rows:
         values: dict[str, str | int] = {
             "value": f"{facts.values - read} > {len(rows)} … {facts.rows}",
@@ -379,47 +462,6 @@ class _Repeats:
 def _count_of(attributes: dict[str, str], name: str) -> int:
     text = attributes.get(name, "1")
     return int(text) if text.isascii() and text.isdigit() else 1
-
-
-def text_of(value: Any) -> tuple[str, CellKind]:
-    """Return a value as text, and how its file stored it.
-
-    A number with decimals is given with the fifteen digits that a spreadsheet shows.
-    """
-    kind = type(value)
-    if kind is str:
-        return value, CellKind.TEXT
-    if kind is float or kind is int or kind is PercentCell:
-        stored = CellKind.PERCENT if kind is PercentCell else CellKind.NUMBER
-        return _number_text(float(value) if kind is PercentCell else value), stored
-    if kind is bool:
-        return ("true" if value else "false"), CellKind.BOOLEAN
-    if kind is ErrorCell:
-        return str(value), CellKind.ERROR
-    if value is None:
-        return "", CellKind.EMPTY
-    if kind is dt.date:
-        return value.isoformat(), CellKind.DATE
-    if kind is dt.datetime:
-        if value.time() == dt.time():
-            return value.date().isoformat(), CellKind.DATE
-        return value.isoformat(), CellKind.DATETIME
-    if kind is dt.time or kind is dt.timedelta:
-        return str(value), CellKind.DATETIME
-    return str(value), CellKind.TEXT
-
-
-def _number_text(value: float) -> str:
-    if isinstance(value, int):
-        return str(value)
-    if value.is_integer():
-        if abs(value) < INTEGRAL_MAX:
-            return str(int(value))
-        return format(Decimal(repr(value)).to_integral_value(), "f")
-    text = repr(value)
-    if sum(map(str.isdigit, text.partition("e")[0].lstrip("-0."))) > EXACT_DIGITS:
-        text = f"{value:.{EXACT_DIGITS}g}"
-    return format(Decimal(text), "f") if text[-1].isdigit() else text
 
 
 def text_row(row: Sequence[Any]) -> list[str]:

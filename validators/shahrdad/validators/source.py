@@ -17,11 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.validators.byte_facts import ByteFacts, look_at
 from shahrdad.validators.limits import DEFAULT, Limits
+
+if TYPE_CHECKING:
+    from shahrdad.validators.windows import Window
 
 BLOCK_BYTES = 1 << 20
 SPOOL_BYTES = 16 << 20  # a stream that cannot be rewound goes to disk beyond this
@@ -38,11 +41,13 @@ class Source:
         facts: What its bytes are: their number, their hash, whether they are UTF-8.
         open: Opens it from its first byte; each call gives a stream of its own, but for
             a file object, which only one reader may use at a time.
+        window: The records that are read; None for all below the header.
     """
 
     name: str | None
     facts: ByteFacts
     open: Callable[[], BinaryIO]
+    window: "Window | None" = None
 
     @property
     def size(self) -> int:

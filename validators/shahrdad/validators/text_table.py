@@ -26,7 +26,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from shahrdad.validators.kernels.cells import as_mask
+from shahrdad.validators.keys import Hashes, hash_texts
 from shahrdad.validators.tokenize import Dialect
 
 if TYPE_CHECKING:
@@ -217,6 +220,7 @@ class TextTable:
         findings: What opening found; reading appends what it finds at the end.
         questions: What is certain, proposed or must be asked about the columns.
         declared: Figures that the city has announced, by name, as people say them.
+        left_out: Rows that are no data, as reading meets them: row, text, code.
     """
 
     labels: tuple[str, ...]
@@ -229,6 +233,7 @@ class TextTable:
     findings: list[Finding] = field(default_factory=list)
     questions: "Questions | None" = None
     declared: Mapping[str, str] = field(default_factory=dict)
+    left_out: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +264,9 @@ class ReadingSettings:
     jalali_text: frozenset[str] = frozenset()
 
 
+_SEED = 0x5A6A7264  # of the hashes of texts: one for all, as a report is reproducible
 SAMPLES_MAX = 20  # samples kept for each column and step
+KNOWN_MAX = 4_096  # texts that are told by themselves; more of them by their hashes
 DISTINCT_MAX = 65_536  # distinct changes counted for each column and step, about
 
 
@@ -271,11 +278,56 @@ class StepCount:
         changed: Number of cells.
         distinct: Hashes of the distinct texts before; a step makes one of each.
         samples: The first distinct changes: row, before, after.
+        known: Texts that are counted already, by which most cells are told where there
+            are few different ones; None once there are more than `KNOWN_MAX`.
     """
 
     changed: int = 0
     distinct: set[int] = field(default_factory=set)
     samples: list[tuple[int, str, str]] = field(default_factory=list)
+    known: pa.StringArray | None = field(
+        default_factory=lambda: pa.array([], pa.string())
+    )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further distinct changes are counted."""
+        return len(self.distinct) >= DISTINCT_MAX
+
+    def add(
+        self, hashes: Hashes, sample: Callable[[int], tuple[int, str, str]]
+    ) -> None:
+        """Count distinct texts by their hashes, and keep the first ones as samples."""
+        if len(self.samples) < SAMPLES_MAX:
+            found, firsts = np.unique(hashes, return_index=True)
+            for place in np.argsort(firsts).tolist():
+                if len(self.samples) == SAMPLES_MAX:
+                    break
+                if int(found[place]) not in self.distinct:
+                    self.distinct.add(int(found[place]))
+                    self.samples.append(sample(int(firsts[place])))
+        if not self.is_full:
+            self.distinct.update(np.unique(hashes).tolist())
+
+    def add_cells(
+        self, cells: pa.StringArray, sample: Callable[[int], tuple[int, str, str]]
+    ) -> None:
+        """Count distinct texts of cells, those alone that are not known."""
+        if self.known is None:
+            self.add(hash_texts(cells, _SEED), sample)
+            return
+        known = as_mask(pc.is_in(cells, value_set=self.known))
+        places = np.flatnonzero(~known)
+        if not len(places):
+            return
+        found = cells.take(pa.array(places)).dictionary_encode()
+        places = places[np.unique(found.indices.to_numpy(), return_index=True)[1]]
+        self.add(
+            hash_texts(found.dictionary, _SEED), lambda at: sample(int(places[at]))
+        )
+        self.known = pa.concat_arrays([self.known, found.dictionary])
+        if len(self.known) > KNOWN_MAX:
+            self.known = None
 
 
 class Audit:
@@ -290,6 +342,8 @@ class Audit:
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], StepCount] = {}
         self.changes: ChangesFile | None = None  # where every change goes, if anywhere
+        # All distinct texts, where several audits are put together: see `ranges`.
+        self.befores: dict[tuple[str, str], set[str]] | None = None
 
     def add(
         self, column: str, step: str, changes: Iterable[tuple[int, str, str]]
@@ -330,20 +384,41 @@ class Audit:
             return
         count = self._counts.setdefault((column, step), StepCount())
         count.changed += changed
-        if len(count.samples) < SAMPLES_MAX:
-            for place, before in enumerate(befores):
-                if hash(before) not in count.distinct:
-                    count.distinct.add(hash(before))
-                    count.samples.append(sample(place))
-                    if len(count.samples) == SAMPLES_MAX:
-                        break
-        if len(count.distinct) < DISTINCT_MAX:
-            count.distinct.update(map(hash, befores))
+        if self.befores is not None:
+            self.befores.setdefault((column, step), set()).update(befores)
+        if befores:
+            count.add(hash_texts(pa.array(befores, pa.string()), _SEED), sample)
+
+    def add_cells(
+        self,
+        column: str,
+        step: str,
+        before: pa.StringArray,
+        changed: npt.NDArray[np.int64],
+        sample: Callable[[int], tuple[int, str, str]],
+    ) -> None:
+        """Count changed cells of a column.
+
+        Args:
+            column: Name of the column.
+            step: Id of the step.
+            before: The cells before the change.
+            changed: Places of the changed ones among them, rising.
+            sample: Row, text before, text after of the cell at a place in `changed`.
+        """
+        if self.befores is not None:
+            texts = before.take(pa.array(changed)).to_pylist()
+            self.add_counted(column, step, len(changed), texts, sample)
+            return
+        count = self._counts.setdefault((column, step), StepCount())
+        count.changed += len(changed)
+        if not count.is_full:
+            count.add_cells(before.take(pa.array(changed)), sample)
 
     def is_full(self, column: str, step: str) -> bool:
         """Tell whether no further distinct changes of a step are counted."""
         count = self._counts.get((column, step))
-        return count is not None and len(count.distinct) >= DISTINCT_MAX
+        return count is not None and count.is_full
 
     def changed(self, column: str | None = None, step: str | None = None) -> int:
         """Return the number of changed cells, of one column or step or of all."""
@@ -360,7 +435,8 @@ class Audit:
                 "column": column,
                 "step": step,
                 "changed": count.changed,
-                "distinct": len(count.distinct),
+                # Above the bound it would tell how the file was read, batch by batch.
+                "distinct": min(len(count.distinct), DISTINCT_MAX),
                 "samples": [
                     {"row": row, "before": before, "after": after}
                     for row, before, after in count.samples

@@ -75,11 +75,11 @@ class RaggedRow:
 
     Attributes:
         index: Its place in its batch, from 0.
-        cells: All its cells; none for a blank line.
+        cells: All its cells, texts but in workbooks; none for a blank line.
     """
 
     index: int
-    cells: tuple[str, ...]
+    cells: tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -101,6 +101,10 @@ class TokenBatch:
     def rows(self) -> int:
         """The number of records."""
         return len(self.columns[0]) if self.columns else len(self.ragged)
+
+    def value(self, place: int, index: int) -> Any:
+        """Return a cell by its column and its place in the batch."""
+        return self.columns[place][index].as_py()
 
 
 class RowTooLongError(ValueError):

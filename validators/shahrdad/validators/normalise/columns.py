@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shahrdad.datasets.standards import Field
+from shahrdad.validators.kernels.cells import lengths
 from shahrdad.validators.kernels.characters import clean_cells
 from shahrdad.validators.normalise import dates, money
 from shahrdad.validators.normalise.cells import ColumnPlan, Judged, judge, plan_of
@@ -118,6 +119,11 @@ class Normaliser:
         """What runs on each column."""
         return tuple(column.plan for column in self._columns)
 
+    def inherit(self, other: "Normaliser") -> None:
+        """Take over what another judged of texts, where its steps are the same."""
+        for mine, theirs in zip(self._columns, other._columns, strict=False):
+            mine.inherit(theirs)
+
     def apply(self, batch: TextBatch) -> NormalisedBatch:
         """Return a batch after its steps; the audit counts what they change."""
         columns: list[pa.StringArray] = []
@@ -148,6 +154,11 @@ class _Column:
         self._audit = audit
         self._jalali_text = plan.name in settings.jalali_text
         self._judged: dict[tuple[str, int], Judged] = {}
+
+    def inherit(self, other: "_Column") -> None:
+        """Share what was judged of texts with another column of the same steps."""
+        if (self.plan, self._settings) == (other.plan, other._settings):
+            self._judged = other._judged
 
     def apply(
         self, cells: pa.StringArray, kinds: Kinds | None, rows: npt.NDArray[np.int64]
@@ -188,9 +199,10 @@ class _Column:
             case "none":
                 after, sure = cells, eligible
         if self.plan.default is None and self.plan.form != "none":
-            empty = _flags(pc.equal(pc.binary_length(cells), 0))
-            sure = sure | (empty & eligible)
-        return after, sure | _flags(pc.is_null(cells))
+            sure = sure | ((lengths(cells) == 0) & eligible)
+        if cells.null_count:
+            sure = sure | _flags(pc.is_null(cells))
+        return after, sure
 
     def _eligible(self, cells: pa.StringArray, kinds: Kinds | None) -> Flags:
         """Tell which cells may take the fast path at all."""
@@ -240,7 +252,9 @@ class _Column:
         ascii_cells = column_to_ascii(cells)
         days, sure = dates.column_days(ascii_cells, self._settings.calendar)
         sure = sure & eligible
-        after = dates.to_text(days)
+        after = ascii_cells
+        if self._settings.calendar != "gregorian" or not dates.are_iso(ascii_cells):
+            after = dates.to_text(days)
         self._count("digits", cells, ascii_cells, sure, rows)
         self._count("date", ascii_cells, after, sure, rows)
         return _merge(sure, after, cells), sure
@@ -253,7 +267,8 @@ class _Column:
         if self.plan.name in self._settings.code_widths:
             width = self._settings.code_widths[self.plan.name]
             sure &= _flags(pc.greater_equal(pc.binary_length(after), width))
-        sure &= ~_flags(pc.match_substring(after, ".0"))  # perhaps a code as a number
+        if (cell_bytes(after)[0] == 0x2E).any():  # perhaps a code as a number
+            sure &= ~_flags(pc.match_substring(after, ".0"))
         self._count("digits", cells, after, sure, rows)
         return _merge(sure, after, cells), sure
 
@@ -285,8 +300,7 @@ class _Column:
         if before is after:
             return
         changed = _flags(pc.not_equal(before, after)) & certain
-        count = int(changed.sum())
-        if not count:
+        if not changed.any():
             return
         name = self.plan.name
         if self._audit.changes is not None:
@@ -294,19 +308,13 @@ class _Column:
             self._audit.changes.add(
                 name, step, rows[changed], before.filter(kept), after.filter(kept)
             )
-        if self._audit.is_full(name, step):
-            self._audit.add_counted(name, step, count, (), _no_sample)
-            return
-        encoded = pc.dictionary_encode(before.filter(pa.array(changed)))
-        texts = encoded.dictionary.to_pylist()
-        first = _first_places(np.asarray(encoded.indices), len(texts))
-        places = np.flatnonzero(changed)[first]
+        places = np.flatnonzero(changed)
 
         def sample(place: int) -> tuple[int, str, str]:
             at = int(places[place])
-            return int(rows[at]), texts[place], after[at].as_py()
+            return int(rows[at]), before[at].as_py(), after[at].as_py()
 
-        self._audit.add_counted(name, step, count, texts, sample)
+        self._audit.add_cells(name, step, before, places, sample)
 
     def _slow(
         self,
@@ -358,6 +366,7 @@ class _Column:
         """Count the steps of judged texts, and mark the cells that they refuse."""
         counts = np.bincount(indices, minlength=len(judged))
         firsts = _first_places(indices, len(judged))
+        steps: dict[str, list[tuple[int, tuple[int, str, str]]]] = {}
         for number, one in enumerate(judged):
             row = int(rows[places[firsts[number]]])
             for step, before, after in one.steps:
@@ -366,17 +375,20 @@ class _Column:
                     found_in = rows[places[np.flatnonzero(indices == number)]]
                     same = [before] * len(found_in), [after] * len(found_in)
                     self._audit.changes.add(self.plan.name, step, found_in, *same)
-                self._audit.add_counted(
-                    self.plan.name,
-                    step,
-                    int(counts[number]),
-                    (before,),
-                    lambda _, change=change: change,  # type: ignore[misc]
-                )
+                steps.setdefault(step, []).append((int(counts[number]), change))
             codes = (*one.remarks, *((one.refused,) if one.refused else ()))
             for code in codes:
                 found = places[np.flatnonzero(indices == number)].tolist()
                 marks.setdefault(code, []).extend(found)
+        for step, counted in steps.items():
+            changes = [change for _, change in counted]
+            self._audit.add_counted(
+                self.plan.name,
+                step,
+                sum(count for count, _ in counted),
+                [before for _, before, _ in changes],
+                changes.__getitem__,
+            )
 
 
 def _plan(
@@ -389,10 +401,6 @@ def _plan(
     if name in settings.fill:
         return replace(plan, default=settings.fill[name], default_step="profile")
     return plan
-
-
-def _no_sample(place: int) -> tuple[int, str, str]:
-    raise IndexError(place)
 
 
 def _flags(column: pa.BooleanArray) -> Flags:

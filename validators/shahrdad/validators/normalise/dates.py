@@ -317,6 +317,16 @@ def _gregorian_days(
     good |= inside
 
 
+def are_iso(column: pa.StringArray) -> bool:
+    """Tell whether all cells that may be dates of ten bytes are parted by hyphens.
+
+    The text of such a Gregorian date, where it is one, is `to_text` of its day.
+    """
+    data, offsets = cell_bytes(column)
+    starts = offsets[:-1][np.diff(offsets) == 10]
+    return bool((data[starts + 4] == 0x2D).all() and (data[starts + 7] == 0x2D).all())
+
+
 def to_text(days: Days) -> pa.StringArray:
     """Return days since 1970 as ISO dates, `YYYY-MM-DD`."""
     return pa.array(days, pa.int32()).cast(pa.date32()).cast(pa.string())

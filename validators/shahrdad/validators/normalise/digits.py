@@ -123,7 +123,9 @@ def whole_numbers(column: pa.StringArray) -> pa.Int64Array | None:
         return None
     if least >= 0x30 and (data[offsets[:-1][np.diff(offsets) > 1]] == 0x30).any():
         return None
-    filled = pc.if_else(pc.equal(pc.binary_length(column), 0), None, column)
+    filled = column
+    if (np.diff(offsets) == 0).any():
+        filled = pc.if_else(pc.equal(pc.binary_length(column), 0), None, column)
     try:
         values = filled.cast(pa.int64())
     except pa.ArrowInvalid:

@@ -115,6 +115,16 @@ class RuleBook:
             counted=any(s.rule.name in TABLES for s in self._states),
         )
 
+    @property
+    def states(self) -> list[_State]:
+        """What is known of each rule, in the order of the report."""
+        return self._states
+
+    @property
+    def tee(self) -> Tee:
+        """The columns that rules of tables ask for."""
+        return self._tee
+
     def _state(self, rule: Rule) -> _State:
         needs = _needs(rule, self.plan)
         state = _State(rule, needs)

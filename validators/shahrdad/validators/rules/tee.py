@@ -1,6 +1,7 @@
 """The columns that table rules ask for, kept beside the pass; large ones in a file."""
 
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,22 @@ class Tee:
         if pc.any(pc.match_substring_regex(rest, "[1-9۱-۹١-٩]")).as_py():
             fewest = 0
         self._decimals[name] = (fewest, some)
+
+    def receive(
+        self,
+        batches: Iterable[pa.RecordBatch],
+        invalid: Mapping[str, int],
+        decimals: Mapping[str, tuple[int | None, bool]],
+    ) -> None:
+        """Keep what another pass gathered of the rows that follow."""
+        for batch in batches:
+            self._keep(batch)
+        for name, count in invalid.items():
+            self.invalid[name] = self.invalid.get(name, 0) + count
+        for name, (fewest, some) in decimals.items():
+            before, any_before = self.decimals(name)
+            known = [found for found in (before, fewest) if found is not None]
+            self._decimals[name] = (min(known, default=None), some or any_before)
 
     def decimals(self, name: str) -> tuple[int | None, bool]:
         """Return the fewest decimals of a column and whether any cell has decimals."""
