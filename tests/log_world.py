@@ -41,7 +41,12 @@ class Files:
         if path.immutable and file.exists():
             assert file.read_bytes() == content, f"immutable {path} was modified"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+        beside = file.with_name(f".{file.name}.partly")
+        try:
+            beside.write_bytes(content)
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def read_named(self, path: MirrorPath, limit: int) -> bytes | None:
         """Return a file."""

@@ -29,7 +29,7 @@ from federation_world import open_store  # noqa: E402
 from shahrdad.federation import wire  # noqa: E402
 from shahrdad.federation.ingest import Ingest  # noqa: E402
 from shahrdad.federation.keyring import ConfiguredKeys, LogKey  # noqa: E402
-from shahrdad.federation.limits import HEADS_MAX  # noqa: E402
+from shahrdad.federation.limits import HEADS_DEFAULT  # noqa: E402
 from shahrdad.federation.reader import (  # noqa: E402
     Body,
     BodyMode,
@@ -62,7 +62,7 @@ def origin_of(number: int) -> str:
 
 
 class ManyLogs:
-    """A mirror of many logs, each made when it is asked for; a `LogReader`.
+    """A mirror of many logs, each made when it is listed; a `LogReader`.
 
     It counts the bytes of its messages, and its own CPU, which is not the client's.
     """
@@ -74,7 +74,7 @@ class ManyLogs:
         self.records = records
         self.bytes = self.packed = self.calls = 0
         self.cpu = 0.0
-        self._log: SyntheticLog | None = None
+        self._logs: dict[int, SyntheticLog] = {}  # of the page that was listed last
         self._heads: dict[int, Head] = {}
 
     def reset(self) -> None:
@@ -94,7 +94,7 @@ class ManyLogs:
         started = time.process_time()
         self.calls += 1
         first = int(cursor or 0)
-        last = min(self.origins, first + HEADS_MAX)
+        last = min(self.origins, first + HEADS_DEFAULT)
         heads = tuple(map(self._head, range(first, last)))
         page = HeadsPage(heads, str(last), last < self.origins)
         self._count(
@@ -139,9 +139,13 @@ class ManyLogs:
         """Do nothing."""
 
     def _of(self, number: int) -> SyntheticLog:
-        if self._log is None or self._log.origin != origin_of(number):
-            self._log = SyntheticLog(origin_of(number), self.records + 1)
-        return self._log
+        if number not in self._logs:
+            if len(self._logs) == HEADS_DEFAULT:
+                self._logs.clear()
+            self._logs[number] = SyntheticLog(
+                origin_of(number), self.records + 1, above=number * self.records
+            )
+        return self._logs[number]
 
     def _head(self, number: int) -> Head:
         if number not in self._heads:

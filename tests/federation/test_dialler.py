@@ -36,6 +36,47 @@ def test_public_addresses_are_dialled(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "126.255.255.255",
+        "128.0.0.0",
+        "169.253.255.255",
+        "169.255.0.0",
+        "172.15.255.255",
+        "172.32.0.0",
+        "192.88.98.255",
+        "192.88.100.0",
+        "192.167.255.255",
+        "192.169.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "223.255.255.255",
+        "2001:200::",
+        "2001:db7:ffff::",
+        "2001:db9::",
+        "2003::",
+        "3fff:1000::",
+    ],
+)
+def test_neighbours_of_inward_networks_are_dialled(text: str) -> None:
+    """Each row of the design ends where it says: the address beside it is a city's."""
+    assert is_public(ip_address(text))
+
+
+def test_of_several_addresses_the_public_ones_are_dialled() -> None:
+    """A name that also resolves inward is dialled outward alone, or not at all."""
+    dialled = resolver("10.1.2.3", PUBLIC, "::1").dial("kerman.example.ir:443")
+    with pytest.raises(RequestError):
+        resolver("10.1.2.3", "fe80::1").dial("kerman.example.ir:443")
+
+    assert f"ipv4:{PUBLIC}:443" == dialled.grpc_target
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "127.0.0.1",
         "10.1.2.3",
         "172.16.0.1",
@@ -44,6 +85,11 @@ def test_public_addresses_are_dialled(text: str) -> None:
         "100.64.0.1",
         "0.0.0.0",
         "192.88.99.1",
+        "192.88.99.255",
+        "100.127.255.255",
+        "172.31.255.255",
+        "192.0.2.1",
+        "198.51.100.1",
         "224.0.0.1",
         "239.1.1.1",
         "240.0.0.1",
@@ -58,9 +104,15 @@ def test_public_addresses_are_dialled(text: str) -> None:
         "64:ff9b::7f00:1",
         "64:ff9b:1::1",
         "2001::1",
+        "2001:1ff:ffff::",
         "2001:db8::1",
+        "2001:db8:ffff::",
         "2002:7f00:1::",
         "3fff::1",
+        "3fff:fff:ffff::",
+        "1fff:ffff::",
+        "4000::",
+        "64:ff9b::808:808",
         "fe80::1",
         "fec0::1",
         "fc00::1",

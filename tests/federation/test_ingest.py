@@ -105,6 +105,7 @@ def test_callback_follows_each_commit() -> None:
         new_store(),
         keys_of([log]),
         clock=Clock(),
+        entries_at_once=4,
         on_entries=lambda *span: spans.append(span),
     )
     ingest.pull(peer, ORIGIN)

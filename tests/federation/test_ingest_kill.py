@@ -60,7 +60,8 @@ def take(folder: Path, way: str) -> None:
     """Let a witness take the log: from a static mirror, a bundle, or as a push."""
     log = the_log()
     keys = keys_of([log], [SIGNER], quorum=1)
-    ingest = Ingest(open_store(folder / "node.db"), keys, clock=Clock())
+    store = open_store(folder / "node.db")
+    ingest = Ingest(store, keys, clock=Clock(), entries_at_once=1)
     witness = Witness(ingest.store, keys, SIGNER, clock=Clock())
     if way == "push":
         incoming = ingest.incoming(ORIGIN, "pusher")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from federation_world import ORIGIN, new_ingest, new_store, open_store
+from federation_world import ORIGIN, new_ingest, new_store, open_store, refusal
 from forum_world import FORUM
 from shahrdad.datasets.errors import PeerError, Reason
-from shahrdad.federation import month_roots
+from shahrdad.federation import limits, month_roots
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.month_roots import Agreement, MonthRoots
 from shahrdad.federation.verify import entry as entries
@@ -201,3 +201,27 @@ def test_quarantined_log_is_left_out() -> None:
 
     assert [ORIGIN] == [one.origin for one in made(ingest).logs]
     assert made(ingest) != replace(made(ingest), month="1405-09")
+
+
+@pytest.mark.parametrize(("above", "fits"), [(0, True), (1, False)])
+def test_body_holds_so_many_logs(above: int, fits: bool) -> None:
+    """More logs than one body holds are refused with the sizes, before publishing."""
+    origins = [f"city{number:05}.example.ir/catalog" for number in range(9_000)]
+    lines = [month_roots.LogRoot(origin, 1_000_000, "0" * 64) for origin in origins]
+    one = len(MonthRoots(FORUM, "1405-08", tuple(lines[:2])).content())
+    one -= len(MonthRoots(FORUM, "1405-08", tuple(lines[:1])).content())
+    most = (
+        1
+        + (
+            limits.BODY_BYTES_MAX
+            - len(MonthRoots(FORUM, "1405-08", tuple(lines[:1])).content())
+        )
+        // one
+    )
+    roots = MonthRoots(FORUM, "1405-08", tuple(lines[: most + above]))
+
+    assert most > 7_000
+    if fits:
+        assert roots == month_roots.read(roots.content())
+    else:
+        assert Reason.TOO_LARGE is refusal(roots.content).reason

@@ -77,6 +77,7 @@ def made(reason: Reason) -> ShahrdadError:
 
 # They end a command or a task of this node, never a call of another one.
 LOCAL = {
+    Reason.DISK_FULL,  # of this node; who pushes is told NOT_READY
     Reason.FILE_NOT_FOUND,  # of a bundle
     Reason.GUARD_CONFLICT,
     Reason.SIGNING_KEY,

@@ -17,6 +17,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +36,7 @@ from shahrdad.federation.reader import BodyMode, LogChunk, LogStart
 from shahrdad.federation.static_mirror import parse_heads
 from shahrdad.federation.static_reader import StaticReader
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.federation.verify.entry import parse
+from shahrdad.federation.verify.entry import applied
 from shahrdad.federation.verify.tile import (
     MirrorPath,
     encode_bundle,
@@ -328,9 +329,10 @@ class _Writing:
     def abandon(self) -> None:
         """Take away a part that was not finished."""
         if self._zip is not None:
-            self._zip.close()
+            with suppress(OSError):  # on a full stick its directory finds no room
+                self._zip.close()
             self._zip = None
-            self._beside(self._path()).unlink(missing_ok=True)
+        self._beside(self._path()).unlink(missing_ok=True)
 
     def _begin(self, log: LogState, start: int) -> None:
         """Put a log into the open part, or open one."""
@@ -359,14 +361,11 @@ class _Writing:
         raws = self._logs.entries(origin, start, end)
         path = MirrorPath.entries(origin, start // TILE_WIDTH, end - start)
         files = {path: encode_bundle(raws)}
-        named = []
-        for index, raw in enumerate(raws, start):
-            try:
-                entry = parse(raw, index, origin)
-            except PeerError:
-                continue  # it is mirrored, and names nothing
-            if entry.op == "put" and entry.sha256 is not None and index >= since:
-                named.append(entry.sha256)
+        named = [
+            entry.sha256
+            for entry in applied(raws, start, origin)
+            if entry.op == "put" and entry.sha256 is not None and entry.index >= since
+        ]
         objects: dict[Digest, int] = {}
         for digest, body in self._logs.bodies(list(dict.fromkeys(named))).items():
             files[MirrorPath.body(digest)] = body

@@ -1,13 +1,17 @@
 """One stream of a log on its way in, part by part (federation 7).
 
 Who pulls asks a reader and hands on its parts; who serves a push hands on what comes.
-Each part that was taken is stored, so that leaving the stream at any point leaves a
-verified prefix.
+Some verified chunks wait for each other, and are stored in one transaction: the pages
+of a large index are then written once for many entries. Leaving the stream at any
+point leaves a verified prefix, and `keep` stores what waits of it.
 
     incoming = ingest.incoming(origin, peer)
-    incoming.take(start)
-    while incoming.wanted: incoming.take(chunk)
-    incoming.end()
+    try:
+        incoming.take(start)
+        while incoming.wanted: incoming.take(chunk)
+        incoming.end()
+    finally:
+        incoming.keep()
 """
 
 from collections.abc import Iterator
@@ -20,7 +24,7 @@ from shahrdad.federation.forks import Prove
 from shahrdad.federation.limits import WITHDRAWALS_FREE
 from shahrdad.federation.log_store import LogState, Status
 from shahrdad.federation.reader import LogChunk, LogStart
-from shahrdad.federation.stream import LogStream
+from shahrdad.federation.stream import LogStream, VerifiedChunk, joined
 from shahrdad.federation.verify import tree
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import Growth
@@ -29,6 +33,11 @@ from shahrdad.federation.withdrawals import DayWithdrawals, above
 
 if TYPE_CHECKING:
     from shahrdad.federation.ingest import Ingest
+
+# What waits to be stored at once, at most; a kill costs that much of a stream, which is
+# read again. A transaction of so many holds up other writers for less than a second.
+ENTRIES_AT_ONCE = 8_192
+BYTES_AT_ONCE = 16_777_216  # of bodies
 
 
 @dataclass(slots=True)
@@ -39,7 +48,6 @@ class Pulled:
     first: int = 0  # index of the first new entry
     size: int = 0  # entries held now
     complete: bool = False
-    missing: list[Digest] = field(default_factory=list)
     dropped: list[Digest] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)  # never applied
     # Each key that the stream touched, and whether it was live before; empty at first
@@ -55,8 +63,7 @@ class Pulled:
 class Incoming:
     """One stream of a log on its way in, part by part; see `Ingest.incoming`.
 
-    Each part that `take` returned from is stored. Leaving the stream after any of them
-    is fine: what was stored is a verified prefix.
+    Leaving the stream after any part is fine: what is stored is a verified prefix.
 
     Args:
         ingest: Verifies and stores.
@@ -80,13 +87,15 @@ class Incoming:
         held = tree.frontier_at(log.size, ingest.store.hashes(log.origin))
         self._stream = LogStream(log.origin, held)
         self._opened: Opened | None = None
+        self._waiting: list[VerifiedChunk] = []
+        self._waiting_bytes = 0
         self._withdrawn = 0
         self._live: int | None = None  # before the stream; counted when it matters
         entries_day, _ = ingest.store.grown(log.origin, ingest.clock())
         self._day = DayWithdrawals(ingest.store, log.origin, log.size - entries_day)
 
     def take(self, part: LogStart | LogChunk) -> None:
-        """Verify one part, and store it.
+        """Verify one part; it is stored now, or by a later `take`, `keep` or `end`.
 
         Raises:
             PeerError: the sender broke the protocol.
@@ -112,6 +121,7 @@ class Incoming:
         """
         if not self.wanted:
             return self.pulled
+        self.keep()
         with blaming(self._peer, self._log.origin):
             self._stream.end()
         if self._opened is not None:
@@ -145,19 +155,41 @@ class Incoming:
             ingest.check_growth(log, checkpoint.size, 0)
             ingest.forks.check_seen(log, checkpoint, self._opened, self._prove)
 
-    def _chunk(self, part: LogChunk) -> None:
-        """Take some entries: one transaction."""
+    def keep(self) -> None:
+        """Store what was verified and waits, in one transaction."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if not waiting:
+            return
         ingest, pulled = self._ingest, self.pulled
-        chunk = self._stream.chunk(part)
-        if chunk.bodies:
-            sizes = sum(map(len, chunk.bodies.values()))
-            log = ingest.store.log(pulled.origin)
-            ingest.check_growth(log, self._stream.size, sizes)
-        self._brake(chunk.growth)
+        chunk = joined(waiting)
         ingest.store_chunk(chunk, pulled)
         pulled.refused.extend(chunk.growth.refused)
         pulled.size = chunk.growth.end
         ingest.on_entries(pulled.origin, chunk.growth.start, chunk.growth.end)
+
+    def _chunk(self, part: LogChunk) -> None:
+        """Take some entries."""
+        ingest = self._ingest
+        chunk = self._stream.chunk(part)
+        bodies = sum(map(len, chunk.bodies.values()))
+        if bodies:
+            log = ingest.store.log(self.pulled.origin)
+            ingest.check_growth(log, self._stream.size, self._waiting_bytes + bodies)
+        withdraws = any(
+            entry is not None and entry.op == "delete" for entry in chunk.growth.entries
+        )
+        if withdraws:
+            self.keep()  # the brake compares with what is stored
+        self._brake(chunk.growth)
+        self._waiting.append(chunk)
+        self._waiting_bytes += bodies
+        entries = chunk.growth.end - self._waiting[0].growth.start
+        if (
+            withdraws
+            or entries >= ingest.entries_at_once
+            or self._waiting_bytes >= BYTES_AT_ONCE
+        ):
+            self.keep()
 
     def _brake(self, growth: Growth) -> None:
         """Hold a log that withdraws much of what it published, at once or in a day.
@@ -177,13 +209,13 @@ class Incoming:
             self._hold(withdrawn, live)
         before = self.pulled.live_before
         stored = self._withdrawn
-        for entry in growth.entries:
-            if entry is None or entry.key is None:
-                continue
-            if entry.key not in before:
-                held = ingest.store.live_entry(origin, entry.key)
-                before[entry.key] = held is not None
-            self._withdrawn += entry.op == "delete" and before[entry.key]
+        touched = [(entry.key, entry.op) for entry in growth.entries if entry]
+        keys = {key for key, _ in touched if key is not None} - before.keys()
+        live_keys = ingest.store.live_among(origin, keys)
+        before.update({key: key in live_keys for key in keys})
+        self._withdrawn += sum(
+            op == "delete" and before[key] for key, op in touched if key is not None
+        )
         if self._withdrawn <= WITHDRAWALS_FREE:
             return
         if self._live is None:

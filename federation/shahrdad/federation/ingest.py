@@ -1,8 +1,9 @@
 """What a peer says of a log becomes ours, once it is verified (federation 7).
 
 One verifier for every reader: gRPC, a static mirror, a bundle, a push. It keeps no
-state of its own, and there is no staging area: each verified chunk is one transaction,
-so that a kill at any point resumes at a verified index, also with another peer.
+state of its own, and there is no staging area: verified chunks are stored some at a
+time, in one transaction, so that a kill at any point resumes at a verified index, also
+with another peer.
 
     ingest.offer(head, peer)        is this signed head of the history that we hold?
     ingest.pull(reader, origin)     entries and bodies up to the peer's head
@@ -24,7 +25,13 @@ from functools import lru_cache
 
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason, RequestError
 from shahrdad.federation.forks import Forks
-from shahrdad.federation.incoming import Incoming, Pulled, blamed, blaming
+from shahrdad.federation.incoming import (
+    ENTRIES_AT_ONCE,
+    Incoming,
+    Pulled,
+    blamed,
+    blaming,
+)
 from shahrdad.federation.keyring import KeyRing, witness_verifier
 from shahrdad.federation.limits import (
     BODIES_ASKED_MAX,
@@ -79,6 +86,7 @@ class Ingest:
             stream; above it the log is paused until a person lets it go on.
         also_wanted: Origin → bodies to ask for although no live entry names them: the
             member log is replayed from its start.
+        entries_at_once: How many verified entries are stored in one transaction.
         on_entries: Called after each commit with origin, first index and new size;
             both are the size when bodies came that were missing.
         on_dropped: Called with the digests whose content a redaction removed here.
@@ -94,6 +102,7 @@ class Ingest:
         body_mode: Callable[[str], BodyMode] = lambda origin: BodyMode.LIVE,
         withdrawn_percent_max: Callable[[str], int] = lambda _: WITHDRAWN_PERCENT_MAX,
         also_wanted: Callable[[str], Sequence[Digest]] = lambda origin: (),
+        entries_at_once: int = ENTRIES_AT_ONCE,
         on_entries: OnEntries = lambda origin, first, size: None,
         on_dropped: OnDropped = lambda origin, digests: None,
         on_head: Callable[[str], None] = lambda origin: None,
@@ -104,6 +113,7 @@ class Ingest:
         self.also_wanted = also_wanted
         self._body_mode = body_mode
         self.withdrawn_percent_max = withdrawn_percent_max
+        self.entries_at_once = entries_at_once
         self.on_entries = on_entries
         self._on_dropped = on_dropped
         self._on_head = on_head
@@ -183,12 +193,15 @@ class Ingest:
         incoming = Incoming(self, log, reader.name, prove)
         if live_before is not None:
             incoming.pulled.live_before = live_before
-        with blaming(reader.name, origin):
-            for part in parts:
-                incoming.take(part)
-                if not incoming.wanted:
-                    break
-            return incoming.end()
+        try:
+            with blaming(reader.name, origin):
+                for part in parts:
+                    incoming.take(part)
+                    if not incoming.wanted:
+                        break
+                return incoming.end()
+        finally:
+            incoming.keep()
 
     def incoming(self, origin: str, peer: str) -> "Incoming":
         """Begin to take a log that somebody pushes: the same rules, roles swapped.
@@ -357,7 +370,7 @@ class Ingest:
         return log
 
     def store_chunk(self, chunk: VerifiedChunk, pulled: Pulled) -> None:
-        """Store a chunk in one transaction, unless another peer's thread did.
+        """Store chunks in one transaction, unless another peer's thread did.
 
         Two peers may send the same log at once: whoever is second finds its entries
         held, or a part of them, and stores the rest.
@@ -371,7 +384,6 @@ class Ingest:
                 if error.reason is not Reason.OLD_SIZE_CONFLICT:
                     raise
             else:
-                pulled.missing.extend(appended.missing)
                 pulled.dropped.extend(appended.dropped)
                 if appended.dropped:
                     self._on_dropped(growth.origin, appended.dropped)

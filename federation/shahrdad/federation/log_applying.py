@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from shahrdad.datasets.errors import ConflictError, PeerError, Reason, RequestError
+from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.log_reading import marks, parts, stored_tile
 from shahrdad.federation.log_schema import LogState, Status
 from shahrdad.federation.verify import entry as entries
@@ -73,7 +73,7 @@ def apply_keys(
     }
     puts = [
         (log, key, entry.index, entry.sha256.raw)
-        for key, entry in newest.items()
+        for key, entry in sorted(newest.items())  # in the order of the index
         if entry.sha256 is not None
     ]
     deletes = [
@@ -125,21 +125,30 @@ def apply_bodies(
     )
     held = {sha256 for sha256, _ in content}
     held |= held_already(connection, [sha256 for sha256 in named if sha256 not in held])
-    states = {
-        sha256: "redacted"
-        if sha256 in redacted
-        else ("held" if sha256 in held else "missing")
-        for sha256 in named
-    }
+    held -= redacted
     insert_bodies(connection, content)
     connection.executemany(
-        "INSERT INTO body_ref VALUES(?,?,?,?)",
+        "INSERT INTO body_ref VALUES(?,?,?)",
         # In the order of the index: digests are random, and pages are touched once.
-        [(sha256, log, index, states[sha256]) for sha256, index in sorted(puts)],
+        [(sha256, log, index) for sha256, index in sorted(puts)],
     )
-    missing = [Digest(sha256) for sha256, state in states.items() if state == "missing"]
+    connection.executemany(
+        "INSERT INTO absent VALUES(?,?,?)",
+        [
+            (log, index, "redacted" if sha256 in redacted else "missing")
+            for sha256, index in puts
+            if sha256 not in held
+        ],
+    )
+    missing = dict.fromkeys(
+        sha256 for sha256 in named if sha256 not in held and sha256 not in redacted
+    )
     dropped = redact(connection, log, redacts)
-    return tuple(missing), tuple(dropped), sum(len(body) for _, body in content)
+    return (
+        tuple(map(Digest, missing)),
+        tuple(dropped),
+        sum(len(body) for _, body in content),
+    )
 
 
 def redacted_before(
@@ -147,13 +156,14 @@ def redacted_before(
 ) -> set[bytes]:
     """Return which of the digests this log redacted before."""
     (some,) = connection.execute(
-        "SELECT EXISTS(SELECT 1 FROM body_ref WHERE log=? AND state='redacted')", (log,)
+        "SELECT EXISTS(SELECT 1 FROM absent WHERE log=? AND state='redacted')", (log,)
     ).fetchone()
     found: set[bytes] = set()
     for part in parts(named) if some else ():
         rows = connection.execute(
-            "SELECT sha256 FROM body_ref WHERE log=? AND state='redacted'"  # noqa: S608
-            f" AND sha256 IN ({marks(part)})",
+            "SELECT DISTINCT r.sha256 FROM body_ref r CROSS JOIN absent a"  # noqa: S608
+            " ON a.log=r.log AND a.idx=r.idx AND a.state='redacted'"
+            f" WHERE r.log=? AND r.sha256 IN ({marks(part)})",
             (log, *part),
         )
         found.update(sha256 for (sha256,) in rows)
@@ -190,12 +200,11 @@ def redact(
     """
     named = []
     for sha256, index in redacts:
+        connection.execute("INSERT INTO body_ref VALUES(?,?,?)", (sha256, log, index))
         connection.execute(
-            "UPDATE body_ref SET state='redacted' WHERE sha256=? AND log=?",
+            "INSERT OR REPLACE INTO absent SELECT log,idx,'redacted' FROM body_ref"
+            " WHERE sha256=? AND log=?",
             (sha256, log),
-        )
-        connection.execute(
-            "INSERT INTO body_ref VALUES(?,?,?,'redacted')", (sha256, log, index)
         )
         named.append(sha256)
     return drop_unheld(connection, named)
@@ -208,7 +217,8 @@ def drop_unheld(connection: sqlite3.Connection, named: Iterable[bytes]) -> list[
         for sha256 in dict.fromkeys(named)
         if connection.execute(
             "DELETE FROM body WHERE sha256=?1 AND NOT EXISTS("
-            "SELECT 1 FROM body_ref WHERE sha256=?1 AND state='held')",
+            "SELECT 1 FROM body_ref r WHERE r.sha256=?1 AND NOT EXISTS("
+            "SELECT 1 FROM absent a WHERE a.log=r.log AND a.idx=r.idx))",
             (sha256,),
         ).rowcount
     ]
@@ -221,16 +231,9 @@ def named_body(
     row = connection.execute(
         "SELECT raw FROM entry WHERE log=? AND idx=?", (log, index)
     ).fetchone()
-    entry = None if row is None else try_parse(row[0], index, origin)
-    return None if entry is None or entry.sha256 is None else entry.sha256.raw
-
-
-def try_parse(raw: bytes, index: int, origin: str) -> Entry | None:
-    """Read an entry; None when it must not be applied."""
-    try:
-        return entries.parse(raw, index, origin)
-    except PeerError:
-        return None
+    for entry in entries.applied(() if row is None else row, index, origin):
+        return None if entry.sha256 is None else entry.sha256.raw
+    return None
 
 
 def cut(connection: sqlite3.Connection, log: LogState, size: int) -> None:
@@ -238,6 +241,7 @@ def cut(connection: sqlite3.Connection, log: LogState, size: int) -> None:
     at = (log.id, size)
     connection.execute("DELETE FROM entry WHERE log=? AND idx>=?", at)
     connection.execute("DELETE FROM body_ref WHERE log=? AND idx>=?", at)
+    connection.execute("DELETE FROM absent WHERE log=? AND idx>=?", at)
     connection.execute("DELETE FROM growth WHERE log=? AND size>?", at)
     level = 0
     while level_size(log.size, level):
@@ -263,8 +267,5 @@ def replay(connection: sqlite3.Connection, log: LogState, size: int) -> None:
             "SELECT raw FROM entry WHERE log=? AND idx>=? AND idx<? ORDER BY idx",
             (log.id, start, min(size, start + _REPLAY_ENTRIES)),
         )
-        parsed = [
-            try_parse(raw, index, log.origin)
-            for index, (raw,) in enumerate(rows, start)
-        ]
-        apply_keys(connection, log.id, parsed)
+        raws = (raw for (raw,) in rows)
+        apply_keys(connection, log.id, entries.applied(raws, start, log.origin))

@@ -46,11 +46,12 @@ class LogConnection:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
+                    connection.execute("COMMIT")
                 except BaseException:
-                    if connection.in_transaction:  # SQLite ends it when a disk is full
+                    # When a disk is full SQLite ends it sometimes, and sometimes not.
+                    if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-                connection.execute("COMMIT")
             finally:
                 if not durable:
                     connection.execute("PRAGMA synchronous=FULL")

@@ -112,7 +112,7 @@ class LogLedger(LogConnection):
         """Write a line of the problem ledger; the newest `PROBLEMS_KEPT` stay."""
         with self._write(durable=False) as connection:
             cursor = connection.execute(
-                "INSERT INTO problem VALUES(?,?,?,?,?,?)",
+                "INSERT INTO problem VALUES(?,?,?,?,?,?,?)",
                 (
                     problem.at,
                     problem.peer,
@@ -120,6 +120,7 @@ class LogLedger(LogConnection):
                     problem.index,
                     problem.reason,
                     problem.detail,
+                    problem.detail_fa,
                 ),
             )
             connection.execute(
@@ -130,7 +131,7 @@ class LogLedger(LogConnection):
     def problems(self, limit: int) -> list[Problem]:
         """Return the newest lines of the problem ledger, newest first."""
         rows = self._connect().execute(
-            "SELECT at,peer,origin,idx,reason,detail FROM problem"
+            "SELECT at,peer,origin,idx,reason,detail,detail_fa FROM problem"
             " ORDER BY rowid DESC LIMIT ?",
             (limit,),
         )

@@ -1,7 +1,7 @@
 """Reading what is held of the logs: heads, entries, bodies, live keys and proofs."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
 from shahrdad.datasets.errors import Reason, RequestError
@@ -149,6 +149,18 @@ class LogReading(LogConnection):
         )
         return None if row is None else LiveEntry(row[0], Digest(row[1]))
 
+    def live_among(self, origin: str, keys: Collection[str]) -> set[str]:
+        """Return those of some keys that are live."""
+        log = self._id(origin)
+        found: set[str] = set()
+        for part in parts(list(keys)):
+            rows = self._connect().execute(
+                f"SELECT key FROM live WHERE log=? AND key IN ({marks(part)})",  # noqa: S608
+                (log, *part),
+            )
+            found.update(key for (key,) in rows)
+        return found
+
     def live_between(self, origin: str, start: int, end: int) -> dict[int, Digest]:
         """Return the live entries with start ≤ index < end: their bodies, by index."""
         rows = self._connect().execute(
@@ -193,7 +205,9 @@ class LogReading(LogConnection):
         if _one(connection, held, digest.raw):
             return BodyState.HELD
         rows = connection.execute(
-            "SELECT DISTINCT state FROM body_ref WHERE sha256=?", (digest.raw,)
+            "SELECT DISTINCT a.state FROM body_ref r CROSS JOIN absent a"
+            " ON a.log=r.log AND a.idx=r.idx WHERE r.sha256=?",
+            (digest.raw,),
         )
         states = {state for (state,) in rows}
         for state in (BodyState.REDACTED, BodyState.PRUNED):
@@ -204,9 +218,9 @@ class LogReading(LogConnection):
     def missing_live(self, origin: str, limit: int) -> list[Digest]:
         """Return bodies of live entries that are not held, oldest entry first."""
         rows = self._connect().execute(
-            "SELECT sha256 FROM body_ref r WHERE log=? AND state='missing' AND"
-            " EXISTS(SELECT 1 FROM live l WHERE l.log=r.log AND l.idx=r.idx)"
-            " ORDER BY idx LIMIT ?",
+            "SELECT l.sha256 FROM absent a CROSS JOIN live l"
+            " ON l.log=a.log AND l.idx=a.idx WHERE a.log=? AND a.state='missing'"
+            " ORDER BY a.idx LIMIT ?",
             (self._id(origin), limit),
         )
         return list(dict.fromkeys(Digest(sha256) for (sha256,) in rows))

@@ -1,7 +1,7 @@
 """The tables of the logs, and the plain values that their rows become.
 
 Own and mirrored logs share the tables. Entries, tiles and bodies are kept for ever or
-until a redaction; `live` and `gone` are projections of the entries.
+until a redaction; `live`, `gone` and `body_ref` are projections of the entries.
 """
 
 from dataclasses import dataclass
@@ -77,6 +77,28 @@ CREATE TABLE problem(
 ) STRICT;
 CREATE TABLE epoch(value TEXT NOT NULL) STRICT;
 INSERT INTO epoch VALUES(lower(hex(randomblob(8))));
+""",
+    # Digests are random: a row of `body_ref` costs a page of its own. So it says who
+    # names a body, and nothing else; only bodies that are not here have a state.
+    """
+ALTER TABLE body_ref RENAME TO body_ref_before;
+DROP INDEX body_ref_missing;
+DROP INDEX body_ref_redacted;
+CREATE TABLE body_ref(
+  sha256 BLOB, log INTEGER, idx INTEGER, PRIMARY KEY(sha256,log,idx)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE absent(
+  log INTEGER, idx INTEGER,
+  state TEXT NOT NULL CHECK(state IN('missing','redacted','pruned')),
+  PRIMARY KEY(log,idx)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX absent_missing ON absent(log,idx) WHERE state='missing';
+CREATE INDEX absent_redacted ON absent(log,idx) WHERE state='redacted';
+INSERT INTO body_ref SELECT sha256,log,idx FROM body_ref_before;
+INSERT INTO absent SELECT log,idx,state FROM body_ref_before
+  WHERE state<>'held' ORDER BY log,idx;
+DROP TABLE body_ref_before;
+ALTER TABLE problem ADD COLUMN detail_fa TEXT NOT NULL DEFAULT '';
 """,
 )
 
@@ -173,4 +195,5 @@ class Problem:
     origin: str
     index: int | None
     reason: str
-    detail: str
+    detail: str  # English
+    detail_fa: str = ""

@@ -12,7 +12,7 @@ The store trusts its caller for what it stores: `ingest` verifies what peers sen
 >>> import sqlite3
 >>> from shahrdad.federation.log_store import MIGRATIONS, LogStore
 >>> connection = sqlite3.connect(":memory:", isolation_level=None)
->>> _ = connection.executescript(MIGRATIONS[0])
+>>> _ = connection.executescript(";".join(MIGRATIONS))
 >>> store = LogStore(lambda: connection)
 >>> store.ensure_log("a.example/catalog").size
 0
@@ -170,8 +170,8 @@ class LogStore(LogReading, LogLedger):
                 if Digest.of(content) != digest:
                     raise ValueError(f"the body is not {digest}")
                 rows = connection.execute(
-                    "UPDATE body_ref SET state='held' WHERE sha256=? AND"
-                    " state='missing' RETURNING log",
+                    "DELETE FROM absent WHERE state='missing' AND (log,idx) IN("
+                    "SELECT log,idx FROM body_ref WHERE sha256=?) RETURNING log",
                     (digest.raw,),
                 ).fetchall()
                 if not rows:
@@ -199,17 +199,15 @@ class LogStore(LogReading, LogLedger):
         with self._write(durable=False) as connection:
             found: list[bytes] = []
             for index in indexes:
-                rows = connection.execute(
-                    "SELECT sha256 FROM body_ref WHERE log=? AND idx=? AND sha256=?"
-                    " AND state IN('held','missing')",
-                    (log, index, named_body(connection, log, index, origin)),
-                ).fetchall()
-                found += [sha256 for (sha256,) in rows]
-                connection.executemany(
-                    "UPDATE body_ref SET state='pruned'"
-                    " WHERE sha256=? AND log=? AND idx=?",
-                    [(sha256, log, index) for (sha256,) in rows],
-                )
+                sha256 = named_body(connection, log, index, origin)
+                if sha256 is None:
+                    continue
+                pruned = connection.execute(
+                    "INSERT INTO absent VALUES(?,?,'pruned') ON CONFLICT(log,idx)"
+                    " DO UPDATE SET state='pruned' WHERE state='missing'",
+                    (log, index),
+                ).rowcount
+                found += [sha256] * pruned
             dropped = drop_unheld(connection, found)
             _count_missing(connection, log)
         return dropped
@@ -418,8 +416,8 @@ def _count_missing(connection: sqlite3.Connection, log: int) -> bool:
     It does when they reach 0: now this node is a full source.
     """
     (missing,) = connection.execute(
-        "SELECT count(*) FROM body_ref r WHERE log=? AND state='missing' AND"
-        " EXISTS(SELECT 1 FROM live l WHERE l.log=r.log AND l.idx=r.idx)",
+        "SELECT count(*) FROM absent a WHERE log=? AND state='missing' AND"
+        " EXISTS(SELECT 1 FROM live l WHERE l.log=a.log AND l.idx=a.idx)",
         (log,),
     ).fetchone()
     (before,) = connection.execute(

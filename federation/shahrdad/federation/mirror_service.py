@@ -6,6 +6,7 @@ its sender is silent no thread is held, and what was taken stays when it is cut 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -116,6 +117,8 @@ class MirrorServicer(rpc.MirrorServiceServicer):
         except TimeoutError:
             late = UnavailableError(Reason.TIMEOUT, peer="sender")
             await refuse(context, late)
+        except sqlite3.OperationalError:  # our disk is full: that is not the sender's
+            await refuse(context, UnavailableError(Reason.NOT_READY, state="full"))
         except ShahrdadError as error:
             await refuse(context, error)
         return answer
@@ -151,16 +154,20 @@ class MirrorServicer(rpc.MirrorServiceServicer):
         """Take one stream, part by part."""
         incoming: Incoming | None = None
         pace = _Pace(self._side.window_seconds)
-        while (request := await pace.next(requests)) is not None:
-            part = wire.part_from_wire(request)
+        try:
+            while (request := await pace.next(requests)) is not None:
+                part = wire.part_from_wire(request)
+                if incoming is None:
+                    incoming = await self._run(partial(self._begin, part, client))
+                await self._run(partial(incoming.take, part))
+                if not incoming.wanted:
+                    break
             if incoming is None:
-                incoming = await self._run(partial(self._begin, part, client))
-            await self._run(partial(incoming.take, part))
-            if not incoming.wanted:
-                break
-        if incoming is None:
-            raise PeerError(Reason.MALFORMED, field="stream", detail="empty")
-        return await self._run(partial(self._finish, incoming))
+                raise PeerError(Reason.MALFORMED, field="stream", detail="empty")
+            return await self._run(partial(self._finish, incoming))
+        finally:
+            if incoming is not None:  # also of a push that was cut, or turned bad
+                await self._run(incoming.keep)
 
     def _begin(self, part: LogStart | LogChunk, client: str) -> Incoming:
         """Begin to take the log that the first part names."""
@@ -174,6 +181,7 @@ class MirrorServicer(rpc.MirrorServiceServicer):
         """Complete the head if all of it came, and cosign it."""
         ingest, witness = self._side.ingest, self._side.witness
         origin = incoming.pulled.origin
+        incoming.keep()
         if incoming.wanted and incoming.complete:
             incoming.end()
         answer = pb.PushLogResponse(next_index=ingest.store.log(origin).size)

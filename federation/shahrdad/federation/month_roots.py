@@ -25,7 +25,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from shahrdad.datasets.errors import PeerError, Reason
+from shahrdad.datasets.errors import PeerError, Reason, RequestError
 from shahrdad.federation.keyring import KeyRing
 from shahrdad.federation.limits import BODY_BYTES_MAX, SIZE_MAX
 from shahrdad.federation.log_reading import LogReading
@@ -67,14 +67,25 @@ class MonthRoots:
         return PREFIX + self.month
 
     def content(self) -> bytes:
-        """Return the body: one line of JCS."""
+        """Return the body: one line of JCS.
+
+        Raises:
+            RequestError: TOO_LARGE: a body holds some 7,000 logs.
+        """
         logs = [
             {"origin": log.origin, "size": log.size, "root": log.root}
             for log in self.logs
         ]
-        return strict_json.canonical(
+        content = strict_json.canonical(
             {"forum": self.forum, "month": self.month, "logs": logs}
         )
+        if len(content) > BODY_BYTES_MAX:
+            raise RequestError(
+                Reason.TOO_LARGE,
+                size_bytes=len(content),
+                size_bytes_max=BODY_BYTES_MAX,
+            )
+        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +149,9 @@ def size_at(logs: LogReading, origin: str, size: int, until: str) -> int:
     while end:
         start = max(0, end - ENTRIES_AT_ONCE)
         raws = logs.entries(origin, start, end)
-        for index in range(end - 1, start - 1, -1):
-            try:
-                time = entries.parse(raws[index - start], index, origin).time
-            except PeerError:
-                continue
-            if time <= until:
-                return index + 1
+        for entry in reversed(list(entries.applied(raws, start, origin))):
+            if entry.time <= until:
+                return entry.index + 1
         end = start
     return 0
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
-from shahrdad.datasets.errors import PeerError
 from shahrdad.federation.allowances import Retention
 from shahrdad.federation.log_reading import LogReading
 from shahrdad.federation.verify import entry as entries
@@ -65,8 +64,4 @@ def _read(logs: LogReading, origin: str) -> Iterator[Entry]:
     size = logs.log(origin).head_size
     for start in range(0, size, ENTRIES_AT_ONCE):
         raws = logs.entries(origin, start, min(size, start + ENTRIES_AT_ONCE))
-        for index, raw in enumerate(raws, start):
-            try:
-                yield entries.parse(raw, index, origin)
-            except PeerError:
-                continue
+        yield from entries.applied(raws, start, origin)

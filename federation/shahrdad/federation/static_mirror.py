@@ -19,7 +19,7 @@ from shahrdad.federation.log_reading import LogReading
 from shahrdad.federation.log_schema import LogState
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.federation.verify.entry import parse
+from shahrdad.federation.verify.entry import applied
 from shahrdad.federation.verify.tile import (
     MirrorPath,
     encode_bundle,
@@ -138,11 +138,7 @@ class StaticMirror:
         for first in range(start, end, TILE_WIDTH):
             last = min(end, first + TILE_WIDTH)
             named: dict[str, list[Digest]] = {"put": [], "redact": []}
-            for index, raw in enumerate(logs.entries(origin, first, last), first):
-                try:
-                    entry = parse(raw, index, origin)
-                except PeerError:
-                    continue  # such an entry is mirrored, and names nothing
+            for entry in applied(logs.entries(origin, first, last), first, origin):
                 if entry.sha256 is not None:
                     named[entry.op].append(entry.sha256)
             self.write_bodies(logs.bodies(named["put"]))

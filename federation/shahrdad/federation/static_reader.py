@@ -41,7 +41,7 @@ from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import tree
 from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.federation.verify.entry import parse
+from shahrdad.federation.verify.entry import applied
 from shahrdad.federation.verify.tile import (
     MirrorPath,
     decode_bundle,
@@ -222,14 +222,11 @@ class StaticReader:
         self, origin: str, start: int, raws: Sequence[bytes]
     ) -> tuple[Body, ...]:
         """Return the bodies that are here of some entries; each digest once."""
-        named = []
-        for index, raw in enumerate(raws, start):
-            try:
-                entry = parse(raw, index, origin)
-            except PeerError:
-                continue  # it is mirrored, and names nothing
-            if entry.op == "put" and entry.sha256 is not None:
-                named.append(entry.sha256)
+        named = [
+            entry.sha256
+            for entry in applied(raws, start, origin)
+            if entry.op == "put" and entry.sha256 is not None
+        ]
         bodies = self.read_bodies(list(dict.fromkeys(named)))
         return tuple(body for body in bodies if body.content)
 

@@ -18,6 +18,7 @@ from hashlib import sha256
 from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.federation.limits import CHUNK_ENTRIES_MAX, ENTRY_BYTES_MAX
 from shahrdad.federation.reader import Body, BodyAbsence, LogChunk, LogStart
+from shahrdad.federation.verify import growth as growths
 from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import Growth, grow
@@ -30,6 +31,14 @@ class VerifiedChunk:
 
     growth: Growth
     bodies: Mapping[Digest, bytes]
+
+
+def joined(chunks: Sequence[VerifiedChunk]) -> VerifiedChunk:
+    """Return consecutive chunks of one stream as one."""
+    bodies: dict[Digest, bytes] = {}
+    for chunk in chunks:
+        bodies |= chunk.bodies
+    return VerifiedChunk(growths.joined([chunk.growth for chunk in chunks]), bodies)
 
 
 class LogStream:

@@ -10,6 +10,7 @@ peer that shows it.
 """
 
 import random
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 
 from shahrdad.datasets.errors import (
     ConflictError,
-    PeerError,
     Reason,
     RequestError,
     ShahrdadError,
@@ -42,6 +42,7 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.witness import Witness
 
 BACKOFF_SECONDS = 60
+DISK_SECONDS = 60.0  # after which a full disk is tried again
 BACKOFF_SECONDS_MAX = 86_400
 JITTER_SECONDS = 30
 ENTRIES_AT_ONCE = 1_024  # read for the report
@@ -211,7 +212,12 @@ class Syncer:
                     continue
                 asked += 1
                 turn = _Turn(PeerReport(peer.name))
-                self._guarded(peer, turn, wait, full=False, stop=stop)
+                try:
+                    self._guarded(peer, turn, wait, full=False, stop=stop)
+                except sqlite3.OperationalError:
+                    # Our disk is full; the peer did nothing, and room may come.
+                    _blame(turn.report, UnavailableError(Reason.DISK_FULL))
+                    stop.wait(DISK_SECONDS)
                 if stop.is_set() and not turn.report.answered:
                     return  # we hung up, the peer did not
                 if turn.report.entries or turn.refused or not turn.report.answered:
@@ -270,7 +276,7 @@ class Syncer:
         except ShahrdadError as error:
             if stop is not None and stop.is_set():
                 return
-            turn.report.error = error.reason.value
+            _blame(turn.report, error)
             self._note(turn, peer.name, "", error)
             self._store.put_peer(self._failed(state))
         else:
@@ -406,19 +412,18 @@ class Syncer:
         named = str(error.values.get("origin", origin)) or origin
         if error.reason is Reason.EQUIVOCATION:
             turn.quarantined.append(named)
-        if isinstance(error, UnavailableError) and not origin:
-            return  # silence is in the peer's own line
-        index = error.values.get("index")
-        turn.refused.append(
-            Refusal(
-                peer,
-                named,
-                index if isinstance(index, int) else None,
-                error.reason.value,
-                error.text("fa"),
-                error.text("en"),
+        if not isinstance(error, UnavailableError) or origin:
+            index = error.values.get("index")
+            turn.refused.append(
+                Refusal(
+                    peer,
+                    named,
+                    index if isinstance(index, int) else None,
+                    error.reason.value,
+                    error.text("fa"),
+                    error.text("en"),
+                )
             )
-        )
         self._store.add_problem(
             Problem(
                 self._now(),
@@ -427,6 +432,7 @@ class Syncer:
                 None,
                 error.reason.value,
                 error.text("en")[:500],
+                error.text("fa")[:500],
             )
         )
 
@@ -506,11 +512,7 @@ class Syncer:
         for start in range(report.size_before, report.size, ENTRIES_AT_ONCE):
             end = min(start + ENTRIES_AT_ONCE, report.size)
             raws = self._store.entries(report.origin, start, end)
-            for index, raw in enumerate(raws, start):
-                try:
-                    entry = entries.parse(raw, index, report.origin)
-                except PeerError:
-                    continue
+            for entry in entries.applied(raws, start, report.origin):
                 if entry.key is None:
                     continue
                 touched.add(entry.key)
@@ -526,6 +528,12 @@ class Syncer:
 
     def _now(self) -> str:
         return _text(self._moment())
+
+
+def _blame(report: PeerReport, error: ShahrdadError) -> None:
+    """Say in a peer's line what ended its turn."""
+    report.error = error.reason.value
+    report.error_fa, report.error_en = error.text("fa"), error.text("en")
 
 
 def _listed(keys: set[str]) -> list[str]:

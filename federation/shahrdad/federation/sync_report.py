@@ -9,9 +9,12 @@ refused     what peers and cities did wrong, by peer, log, index and reason
 """
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from shahrdad.datasets.errors import Language
+from shahrdad.datasets.jalali import format_long
 
 KEYS_LISTED_MAX = 1_000  # of one log, new, changed and withdrawn each
 
@@ -58,6 +61,8 @@ class PeerReport:
     entries: int = 0
     bodies: int = 0
     error: str = ""  # reason of the failure that ended its turn
+    error_fa: str = ""
+    error_en: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +117,15 @@ class SyncReport:
         return found
 
     def text(self, language: Language) -> str:
-        """Return the report for a person, lines of plain text."""
+        """Return the report for a person: what happened, with whom, what to do."""
         say = SENTENCES[language]
-        lines = [say["title"].format(started=self.started)]
+        lines = [say["title"].format(started=moment(self.started, language))]
         lines.append(
             say["peers"].format(
                 answered=self.answered, peers=len(self.peers), entries=self.entries
             )
         )
-        for peer in self.peers:
-            if peer.skipped_until:
-                lines.append(
-                    say["skipped"].format(name=peer.name, at=peer.skipped_until)
-                )
-            elif not peer.answered:
-                lines.append(say["silent"].format(name=peer.name, error=peer.error))
+        lines += self._peer_lines(language)
         for log in self.logs:
             lines.extend(_log_lines(log, language))
         if self.own_ahead:
@@ -134,19 +133,69 @@ class SyncReport:
         lines.extend(
             say["quarantined"].format(origin=origin) for origin in self.quarantined
         )
-        for refusal in self.refused:
-            detail = refusal.detail_fa if language == "fa" else refusal.detail_en
-            lines.append(
-                say["refused"].format(
-                    peer=refusal.peer,
-                    origin=refusal.origin,
-                    reason=refusal.reason,
-                    detail=detail,
-                )
+        lines.extend(
+            say["refused"].format(
+                peer=refusal.peer,
+                origin=refusal.origin,
+                reason=refusal.reason,
+                detail=refusal.detail_fa if language == "fa" else refusal.detail_en,
             )
+            for refusal in self.refused
+            if refusal.origin  # else it ended a peer's turn, and is in its line
+        )
         if self.ok and not self.entries and not self.own_ahead:
             lines.append(say["nothing"])
+        lines += self._advice(language)
         return "\n".join(lines) + "\n"
+
+    def _silent(self) -> list[PeerReport]:
+        """Return the peers that did not answer; not those that were refused."""
+        refused = {(one.peer, one.reason) for one in self.refused if one.origin}
+        return [
+            peer
+            for peer in self.peers
+            if not peer.answered
+            and not peer.skipped_until
+            and (peer.name, peer.error) not in refused
+        ]
+
+    def _peer_lines(self, language: Language) -> list[str]:
+        """Return a line for each peer that was not asked, or did not answer."""
+        say = SENTENCES[language]
+        silent_peers = self._silent()
+        lines = []
+        for peer in self.peers:
+            if peer.skipped_until:
+                at = moment(peer.skipped_until, language)
+                lines.append(say["skipped"].format(name=peer.name, at=at))
+            elif peer in silent_peers:
+                why = peer.error_fa if language == "fa" else peer.error_en
+                silent = say["silent"].format(name=peer.name, error=peer.error)
+                lines.append(f"{silent} {why}".rstrip())
+        return lines
+
+    def _advice(self, language: Language) -> list[str]:
+        """Return what a person can do about it, each advice once."""
+        say = ADVICE[language]
+        lines = []
+        if self._silent():
+            lines.append(say["silent"])
+        if any(refusal.origin for refusal in self.refused):
+            lines.append(say["refused"])
+        if any(log.stale for log in self.logs):
+            lines.append(say["stale"])
+        lines += [
+            say[log.status].format(origin=log.origin)
+            for log in self.logs
+            if log.status in say
+        ]
+        return lines
+
+
+def moment(text: str, language: Language) -> str:
+    """Return an RFC 3339 time as a Jalali day and an hour in Tehran."""
+    local = datetime.fromisoformat(text).astimezone(ZoneInfo("Asia/Tehran"))
+    return f"{format_long(local.date(), language)} {local:%H:%M}"
 
 
 def _log_lines(log: LogReport, language: Language) -> list[str]:
@@ -202,7 +251,7 @@ STATUSES: dict[Language, dict[str, str]] = {
 SENTENCES: dict[Language, dict[str, str]] = {
     "fa": {
         "title": "گزارش همگام‌سازی، {started}",
-        "peers": "{answered} همتا از {peers} همتا پاسخ دادند؛ {entries} مدخل تازه.",
+        "peers": "از {peers} همتا {answered} تا پاسخ داد؛ {entries} مدخل تازه.",
         "skipped": "  {name}: تا {at} از آن پرسیده نمی‌شود.",
         "silent": "  {name}: پاسخ نداد ({error}).",
         "new": "{count} تازه",
@@ -243,5 +292,36 @@ SENTENCES: dict[Language, dict[str, str]] = {
         "quarantined": "  {origin}: signed two histories; it is quarantined.",
         "refused": "  refused: {peer}, {origin}, {reason}: {detail}",
         "nothing": "Nothing changed.",
+    },
+}
+
+ADVICE: dict[Language, dict[str, str]] = {
+    "fa": {
+        "silent": (
+            "از همتایی که پاسخ نداد خودبه‌خود باز پرسیده می‌شود، هر بار دیرتر؛"
+            " shahrdad peers می‌گوید کی. اگر خاموش ماند از شهرش بپرسید: گره روشن است؟"
+            " نشانی درست است؟"
+        ),
+        "refused": (
+            "از آنچه رد شد چیزی ذخیره نشده و بقیهٔ کار انجام شده است. اگر تکرار شد، به"
+            " شهر همان همتا خبر دهید."
+        ),
+        "stale": "کهنه: از شهر آن لاگ و از شاهدان بپرسید که گره‌شان روشن است یا نه.",
+        "quarantined": ("مدرک را به مجمع نشان دهید: shahrdad evidence export {origin}"),
+        "paused": ("{origin} نگه داشته شده است؛ پس از بررسی: shahrdad resume {origin}"),
+    },
+    "en": {
+        "silent": (
+            "A peer that did not answer is asked again by itself, later each time;"
+            " shahrdad peers says when. If it stays silent, ask its city: is the node"
+            " up? is its address right?"
+        ),
+        "refused": (
+            "Nothing that was refused is stored, and all else went on. If it happens"
+            " again, tell the city of that peer."
+        ),
+        "stale": "Stale: ask that log's city, and the witnesses, if their nodes run.",
+        "quarantined": "Show the forum the proof: shahrdad evidence export {origin}",
+        "paused": "{origin} is held; after a look: shahrdad resume {origin}",
     },
 }

@@ -168,12 +168,15 @@ def body_from_wire(message: pb.Body) -> Body:
     """
     if len(message.sha256) != HASH_BYTES:
         raise _malformed("sha256", "expected 32 bytes")
-    _bound(len(message.content), BODY_BYTES_MAX)
-    try:
-        absence = BodyAbsence(message.absence)
-    except ValueError:
-        absence = BodyAbsence.UNKNOWN
-    return Body(message.sha256, message.content, absence)
+    content = message.content
+    _bound(len(content), BODY_BYTES_MAX)
+    absence = BodyAbsence.PRESENT
+    if message.absence:
+        try:
+            absence = BodyAbsence(message.absence)
+        except ValueError:
+            absence = BodyAbsence.UNKNOWN
+    return Body(message.sha256, content, absence)
 
 
 def proof_from_wire(hashes: Sequence[bytes]) -> tuple[bytes, ...]:

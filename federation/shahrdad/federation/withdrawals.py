@@ -12,7 +12,6 @@ came between. What a log says of itself (`prev`, `time`) is not asked.
 
 from collections.abc import Iterable, Iterator
 
-from shahrdad.datasets.errors import PeerError
 from shahrdad.federation.limits import WITHDRAWALS_FREE
 from shahrdad.federation.log_reading import LogReading
 from shahrdad.federation.verify import entry as entries
@@ -84,11 +83,7 @@ class DayWithdrawals:
         for first in range(start, end, ENTRIES_AT_ONCE):
             last = min(end, first + ENTRIES_AT_ONCE)
             raws = self._logs.entries(self._origin, first, last)
-            for index, raw in enumerate(raws, first):
-                try:
-                    entry = entries.parse(raw, index, self._origin)
-                except PeerError:
-                    continue
+            for entry in entries.applied(raws, first, self._origin):
                 if entry.key is not None:
                     yield entry
 

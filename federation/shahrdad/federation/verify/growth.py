@@ -13,6 +13,7 @@ Pure and without trust: the caller compares `growth.frontier.root()` with a sign
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, pairwise
 
 from shahrdad.datasets.errors import PeerError
 from shahrdad.federation.limits import ENTRY_BYTES_MAX
@@ -73,4 +74,28 @@ def grow(before: Frontier, raws: Sequence[bytes], origin: str) -> Growth:
         tuple(refused),
         tuple(leaves),
         tuple(completed),
+    )
+
+
+def joined(growths: Sequence[Growth]) -> Growth:
+    """Return growths of one log, each where the one before it ends, as one.
+
+    Args:
+        growths: At least one.
+
+    Raises:
+        ValueError: they do not follow each other.
+    """
+    for one, after in pairwise(growths):
+        if one.origin != after.origin or one.frontier != after.before:
+            raise ValueError(f"{after.start} does not follow {one.end}")
+    return Growth(
+        growths[0].origin,
+        growths[0].before,
+        growths[-1].frontier,
+        tuple(chain.from_iterable(growth.raws for growth in growths)),
+        tuple(chain.from_iterable(growth.entries for growth in growths)),
+        tuple(chain.from_iterable(growth.refused for growth in growths)),
+        tuple(chain.from_iterable(growth.leaves for growth in growths)),
+        tuple(chain.from_iterable(growth.completed for growth in growths)),
     )

@@ -93,20 +93,7 @@ class Verifier:
         Raises:
             RequestError: MALFORMED, also for a signature type that is not known here.
         """
-        name, _, rest = vkey.partition("+")
-        key_id, _, key = rest.partition("+")
-        try:
-            raw = base64.b64decode(key, validate=True)
-        except (binascii.Error, ValueError):
-            raw = b""
-        if len(raw) != 33 or raw[0] not in (Kind.LOG, Kind.WITNESS):
-            _refuse_vkey("not an Ed25519 key of type 1 or 4")
-        if not valid_name(name):
-            _refuse_vkey("not a key name")
-        verifier = cls(name, Kind(raw[0]), raw[1:])
-        if not _KEY_ID_HEX.fullmatch(key_id) or verifier.key_id.hex() != key_id:
-            _refuse_vkey("the key id is not that of the key")
-        return verifier
+        return _read_vkey(vkey)
 
     @property
     def key_id(self) -> bytes:
@@ -266,11 +253,7 @@ def join(text: str, signatures: Iterable[Signature]) -> bytes:
 
 def valid_name(name: str) -> bool:
     """Return whether a text may be the name of a key: no spaces, no plus."""
-    return (
-        bool(name)
-        and "+" not in name
-        and not any(character.isspace() for character in name)
-    )
+    return "+" not in name and name.split() == [name]
 
 
 def ed25519_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -312,6 +295,25 @@ def _parse_line(line: str) -> Signature:
     ):
         _refuse("a line that is no signature line")
     return Signature(name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:])
+
+
+@lru_cache(maxsize=4_096)
+def _read_vkey(vkey: str) -> Verifier:
+    """Read a verifier key; those of a network are few, and read for each head."""
+    name, _, rest = vkey.partition("+")
+    key_id, _, key = rest.partition("+")
+    try:
+        raw = base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 33 or raw[0] not in (Kind.LOG, Kind.WITNESS):
+        _refuse_vkey("not an Ed25519 key of type 1 or 4")
+    if not valid_name(name):
+        _refuse_vkey("not a key name")
+    verifier = Verifier(name, Kind(raw[0]), raw[1:])
+    if not _KEY_ID_HEX.fullmatch(key_id) or verifier.key_id.hex() != key_id:
+        _refuse_vkey("the key id is not that of the key")
+    return verifier
 
 
 def _refuse(detail: str) -> NoReturn:

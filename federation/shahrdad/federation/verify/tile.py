@@ -18,12 +18,12 @@ from typing import NamedTuple
 from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.federation.limits import ENTRY_BYTES_MAX
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.federation.verify.entry import node_hash
 from shahrdad.federation.verify.tree import (
     HASH_BYTES,
     TILE_HEIGHT,
     TILE_WIDTH,
     ReadHash,
+    fold,
     split_hashes,
 )
 
@@ -229,17 +229,9 @@ def hash_reader(read_tile: Callable[[int, int], bytes]) -> ReadHash:
             hashes = tiles[level, number] = read_tile(level, number)
         if len(hashes) < end:
             raise LookupError(f"tile {level}/{number} holds {len(hashes)} bytes")
-        return _fold(split_hashes(hashes[start * HASH_BYTES : end]))
+        return fold(split_hashes(hashes[start * HASH_BYTES : end]))
 
     return read
-
-
-def _fold(hashes: list[bytes]) -> bytes:
-    """Return the root over a power of two of hashes."""
-    while len(hashes) > 1:
-        pairs = zip(hashes[::2], hashes[1::2], strict=True)
-        hashes = [node_hash(left, right) for left, right in pairs]
-    return hashes[0]
 
 
 def _folder(origin: str) -> str:
