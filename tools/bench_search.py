@@ -249,25 +249,35 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--engine", nargs="+", default=["fts5", "tantivy"])
     parser.add_argument("--folder", type=Path)
+    parser.add_argument(
+        "--keep", type=Path, help="a folder to fill once, and to measure in again"
+    )
     options = parser.parse_args()
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        measure_in(options.keep, options.records, options.engine)
+        return
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        database = Database(Path(name) / "node.db")
-        database.connect().execute("PRAGMA synchronous=OFF")
-        seconds = fill(database, options.records)
-        database.connect().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        size = database.path.stat().st_size
-        print(
-            json.dumps({"fill_s": round(seconds, 1), "mb": size // 10**6}), flush=True
-        )
-        for engine in options.engine:
-            found = bench(engine, database, options.records)
-            folder = Path(name) / "search"
-            size = sum(
-                file.stat().st_size for file in folder.rglob("*") if file.is_file()
-            )
-            found["index_mb"] = size // 10**6
-            found["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
-            print(json.dumps(found), flush=True)
+        measure_in(Path(name), options.records, options.engine)
+
+
+def measure_in(folder: Path, count: int, engines: list[EngineName]) -> None:
+    """Fill the catalog of a folder unless it is there, and measure each engine."""
+    known = (folder / "filled").exists()
+    database = Database(folder / "node.db")
+    database.connect().execute("PRAGMA synchronous=OFF")
+    seconds = 0.0 if known else fill(database, count)
+    database.connect().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (folder / "filled").touch()
+    size = database.path.stat().st_size
+    print(json.dumps({"fill_s": round(seconds, 1), "mb": size // 10**6}), flush=True)
+    for engine in engines:
+        found = bench(engine, database, count)
+        files = (folder / "search").rglob("*")
+        size = sum(file.stat().st_size for file in files if file.is_file())
+        found["index_mb"] = size // 10**6
+        found["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

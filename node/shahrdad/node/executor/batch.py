@@ -19,6 +19,8 @@ from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import record, submissions
 from shahrdad.node.executor.judging import part_json, table_of
+from shahrdad.node.executor.making import made
+from shahrdad.node.executor.ranges import LargeFile, plan_of
 from shahrdad.node.executor.task_store import Remembering, TaskStore
 from shahrdad.node.executor.tasks import Executor, Result, Task
 from shahrdad.node.publish import (
@@ -33,13 +35,13 @@ from shahrdad.node.publish import (
 )
 from shahrdad.node.record import Attachment
 from shahrdad.node.references import families_of
-from shahrdad.node.store.collection import refer
 from shahrdad.node.store.contract import Area, read_bytes
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
 
 REPORT_BYTES_MAX = 64 * 1024**2
+LARGE_BYTES_MIN = 128 * 1024**2  # files from here on are cut into ranges, if possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,11 @@ class _Wave:
         received = [self._receive(handed) for handed in self._files]
         tasks = [task_of(self._node, one.handed, one.original) for one in received]
         order = list(zip(received, tasks, strict=True))
+        plans = {
+            task.id: plan_of(one.handed)
+            for one, task in order
+            if one.original.size >= LARGE_BYTES_MIN
+        }
 
         def settle(task: Task, result: Result) -> None:
             self._done[task.id] = result
@@ -153,29 +160,29 @@ class _Wave:
                 self._settle(one, self._done[first.id])
 
         def receive(task: Task, result: Result) -> None:
-            if self._made(task, result):
+            if made(self._node, str(task.arguments["ref"]), result):
                 settle(task, result)
             else:
                 lost.append(task)
 
         lost: list[Task] = []
-        executor.run(tasks, on_done=receive, cancel=cancel)
+        small = [task for task in tasks if plans.get(task.id) is None]
+        executor.run(small, on_done=receive, cancel=cancel)
         if lost and not cancel.is_set():
             self._again.run(lost, on_done=settle, cancel=cancel)
+        for one, task in list(order):
+            plan = plans.get(task.id)
+            if plan is None or cancel.is_set():
+                continue
+            # One after the other: each keeps all workers busy.
+            found = LargeFile(
+                self._node, one.handed, task, plan, self._again, cancel, _silent
+            ).run()
+            if found is not None:
+                settle(task, found.result)
+            elif not cancel.is_set():
+                executor.run([task], on_done=settle, cancel=cancel)
         return self._entries
-
-    def _made(self, task: Task, result: Result) -> bool:
-        """Name what a task made, then look whether it is there.
-
-        A worker has no database to name its objects in. What it only found, unnamed
-        and old, may have been collected since; then the task runs once more, and finds
-        its objects named.
-        """
-        named = objects_of(result)
-        for area, digest in named:
-            ref = str(task.arguments["ref"])
-            refer(self._node.database.connect(), area, digest, "job", ref)
-        return all(self._node.store.stat(*name) is not None for name in named)
 
     def _receive(self, handed: Handed) -> _Received:
         """Keep the original, and note that it was handed in."""
@@ -224,16 +231,6 @@ class _Wave:
         )
         self._entries.append(entry)
         self._on_entry(entry)
-
-
-def objects_of(result: Result) -> list[tuple[Area, Digest]]:
-    """Return the objects that a task says it made."""
-    if result["state"] == "unreadable":
-        return []
-    area = Area.OBJECT if result["state"] == "valid" else Area.PRIVATE
-    found = [(area, Digest.parse(result["report"]))]
-    parts = table_of(result["table"]).parts if "table" in result else ()
-    return [*found, *((Area.OBJECT, part.digest) for part in parts)]
 
 
 def commit(

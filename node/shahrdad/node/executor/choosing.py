@@ -10,17 +10,18 @@ def open_executor(name: str, config: Path, workers: int | None = None) -> Execut
     """Return an executor.
 
     Args:
-        name: `local`, or `dask://host:port`.
+        name: `local`, `local:N` with N processes, or `dask://host:port`.
         config: The node's configuration file.
         workers: Processes of `local`; None = one fewer than cores.
 
     Raises:
         RequestError: EXECUTOR_UNKNOWN.
     """
-    if name == "local":
+    kind, _, count = name.partition(":")
+    if kind == "local" and (name == kind or (count.isdecimal() and int(count) > 0)):
         from shahrdad.node.executor.local import LocalExecutor
 
-        return LocalExecutor(config, workers)
+        return LocalExecutor(config, int(count) if count else workers)
     if name.startswith("dask://") and ":" in name.removeprefix("dask://"):
         from shahrdad.node.executor.dask import DaskExecutor
 

@@ -30,6 +30,7 @@ class DaskExecutor:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self._client: Any = None
 
     def run(
         self, tasks: Iterable[Task], *, on_done: OnDone, cancel: threading.Event
@@ -40,8 +41,22 @@ class DaskExecutor:
             UnavailableError: EXECUTOR_AWAY; TASK_KILLED.
             ConflictError: WORKER_VERSION.
         """
+        client = self._connected()
+        with client.as_current():
+            self._run(client, list(tasks), on_done, cancel)
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _connected(self) -> Any:
+        """Return a client of the cluster, whose workers are of this version."""
         from distributed import Client
 
+        if self._client is not None:
+            return self._client
         try:
             client: Any = Client(  # type: ignore[no-untyped-call]
                 scheduler_address(self._address),
@@ -55,10 +70,11 @@ class DaskExecutor:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
             self._compare_versions(client)
-            with client.as_current():
-                self._run(client, list(tasks), on_done, cancel)
-        finally:
+        except BaseException:
             client.close()
+            raise
+        self._client = client
+        return client
 
     def _compare_versions(self, client: Any) -> None:
         """Refuse workers of another version: their results would have other names."""

@@ -61,9 +61,9 @@ def _judged(
 
     context = dict(arguments["context"])
     if arguments["previous"] is not None:
-        context["previous"] = _ref(store, arguments["previous"], folder)
+        context["previous"] = pinned_ref(store, arguments["previous"], folder)
     refs = {
-        family: _ref(store, pinned, folder)
+        family: pinned_ref(store, pinned, folder)
         for family, pinned in arguments["refs"].items()
     }
     with closing(Spool(folder)) as spool:
@@ -106,17 +106,18 @@ def _write(
         info,
         store,
         Area.OBJECT,
-        _previous(before) if before else None,
+        previous_of(before) if before else None,
     )
 
 
-def _previous(before: Mapping[str, Any]) -> "Previous":
+def previous_of(before: Mapping[str, Any]) -> "Previous":
+    """Return the version before, whose objects are used again."""
     from shahrdad.node.table.parquet import Previous
 
     return Previous(tuple(map(part_of, before["parts"])), before["m"])
 
 
-def _ref(store: ObjectStore, pinned: Mapping[str, Any], folder: Path) -> "Ref":
+def pinned_ref(store: ObjectStore, pinned: Mapping[str, Any], folder: Path) -> "Ref":
     """Return a local copy of a published table."""
     from shahrdad.validators import Ref
 

@@ -37,6 +37,7 @@ class LocalExecutor:
     def __init__(self, config: Path, workers: int | None = None) -> None:
         self._config = config
         self._workers = workers or max(1, (os.cpu_count() or 2) - 1)
+        self._kept: ProcessPoolExecutor | None = None  # between two runs
 
     def run(
         self, tasks: Iterable[Task], *, on_done: OnDone, cancel: threading.Event
@@ -44,13 +45,14 @@ class LocalExecutor:
         """Run tasks; see `Executor`."""
         waiting, alone = deque(tasks), deque[Task]()
         strikes: dict[str, int] = {}
-        pool = self._pool()
+        pool, self._kept = self._kept or self._pool(), None
         running: dict[Future[Result], Task] = {}
+        sound = False
         try:
             while (waiting or alone or running) and not cancel.is_set():
-                sound = self._submit(pool, waiting, alone, running)
+                whole = self._submit(pool, waiting, alone, running)
                 done, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
-                if sound and not any(
+                if whole and not any(
                     isinstance(one.exception(), BrokenProcessPool) for one in done
                 ):
                     for future in done:
@@ -62,8 +64,18 @@ class LocalExecutor:
                 running = {}
                 pool.shutdown(wait=False, cancel_futures=True)
                 pool = self._pool()
+            sound = not cancel.is_set()
         finally:
-            pool.shutdown(wait=not cancel.is_set(), cancel_futures=True)
+            if sound:
+                self._kept = pool
+            else:
+                pool.shutdown(wait=not cancel.is_set(), cancel_futures=True)
+
+    def close(self) -> None:
+        """End the processes that wait for another run."""
+        if self._kept is not None:
+            self._kept.shutdown()
+            self._kept = None
 
     def _submit(
         self,

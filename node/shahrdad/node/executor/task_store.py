@@ -81,3 +81,7 @@ class Remembering:
 
         if missing and not cancel.is_set():
             self._executor.run(missing, on_done=keep, cancel=cancel)
+
+    def close(self) -> None:
+        """End what runs between one `run` and the next."""
+        self._executor.close()

@@ -22,6 +22,9 @@ Result = dict[str, Any]
 OnDone = Callable[["Task", Result], None]
 FUNCTIONS = {  # what a worker may be asked for: name → module and function
     "judge": ("shahrdad.node.executor.judging", "judge_file"),
+    "judge-range": ("shahrdad.node.executor.range_tasks", "judge_range"),
+    "rank-range": ("shahrdad.node.executor.range_tasks", "rank_range"),
+    "write-parts": ("shahrdad.node.executor.range_tasks", "write_parts"),
 }
 
 
@@ -64,6 +67,10 @@ class Executor(Protocol):
         Raises:
             UnavailableError: TASK_KILLED; EXECUTOR_AWAY.
         """
+        ...
+
+    def close(self) -> None:
+        """End what runs between one `run` and the next."""
         ...
 
 
