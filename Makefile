@@ -33,7 +33,7 @@ WORKERS ?= --numprocesses 2 --dist loadfile
 GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.browser $(VENV)/.check
 
 .PHONY: judge demo install test test-s3 test-go test-browser screenshots test-long check format proto bench wheel lock clean \
-  bench-validate bench-http soak shadow fuzz judge-pages
+  bench-validate bench-http soak shadow fuzz judge-pages test-databases test-radosgw
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -52,6 +52,15 @@ test-go: $(VENV)/.test
 	command -v go >/dev/null || { apt-get update -q && apt-get install -qy golang-go; }
 	test -d /usr/share/gocode/src/golang.org/x/mod || apt-get install -qy golang-golang-x-mod-dev
 	$(BIN)/python -m pytest tests/federation/test_go_check.py $(ARGS)
+
+test-radosgw: $(VENV)/.test
+	command -v radosgw >/dev/null || { apt-get update -q && apt-get install -qy radosgw ceph-mon ceph-osd; }
+	$(BIN)/python tests/radosgw_server.py $(ARGS)
+
+test-databases: $(VENV)/.test
+	test -d /usr/lib/postgresql || { apt-get update -q && apt-get install -qy postgresql; }
+	command -v mariadbd >/dev/null || { apt-get update -q && apt-get install -qy mariadb-server; }
+	$(BIN)/python -m pytest tests/node/test_delivery_sources.py $(ARGS)
 
 test-browser: $(VENV)/.browser
 	test -x /usr/bin/chromium || { apt-get update -q && apt-get install -qy chromium; }
