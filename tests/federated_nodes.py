@@ -10,7 +10,7 @@ from shahrdad.federation.server import serving
 from shahrdad.node.city import Node
 from shahrdad.node.config import Config, FederationSection, LogSection, load
 from shahrdad.node.demonstration.world import Place, make_world, origin
-from shahrdad.node.serving import federation_server
+from shahrdad.node.grpc_serving import federation_server
 
 
 def make_cities(

@@ -20,6 +20,7 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import grow
 from shahrdad.federation.verify.tree import Frontier
 from shahrdad.node import record
+from shahrdad.node.cards import Cards
 from shahrdad.node.catalog import Catalog
 from shahrdad.node.config import Config, parse
 from shahrdad.node.database import Database
@@ -236,7 +237,9 @@ def make_world(folder: Path) -> World:
         store=LocalStore(folder / "objects"),
         logs=LogStore(database.connect),
         catalog=Catalog(database.connect),
-        projection=Projection(database, lambda origin: origin.split(".")[0]),
+        projection=Projection(
+            database, lambda origin: origin.split(".")[0], Cards(config)
+        ),
     )
     world.projection.epoch()
     return world

@@ -1,4 +1,7 @@
-"""A node with its city's example datasets, served by the real command for judges."""
+"""A node with its city's example datasets, served by the real command for judges.
+
+One of them has an earlier version and one was withdrawn, as happens to any node.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +12,11 @@ from shahrdad.node.city import Node
 from shahrdad.node.config import load
 from shahrdad.node.demonstration.world import make_world, running
 from shahrdad.node.example_files import handed
-from shahrdad.node.publish import publish
+from shahrdad.node.publish import publish, withdraw
 
 CITY = "kerman"
+REPLACED = f"{CITY}/active-systems"
+WITHDRAWN = f"{CITY}/org-units"
 
 
 @contextmanager
@@ -22,7 +27,12 @@ def serve_examples(folder: Path) -> Iterator[str]:
         with node.database.exclusive("publish"):
             node.start_signing(offline=True)
         for example in demo_datasets():
-            if example.published_by == CITY:
+            if example.published_by != CITY:
+                continue
+            publish(node, handed(example))
+            if f"{CITY}/{example.slug}" == REPLACED:
+                withdraw(node, REPLACED, reason="error")
                 publish(node, handed(example))
+        withdraw(node, WITHDRAWN)
     with running([place]):
         yield place.url

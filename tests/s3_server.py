@@ -7,6 +7,7 @@ with the run, by its process id.
 
 import atexit
 import json
+import os
 import secrets
 import shutil
 import signal
@@ -90,7 +91,13 @@ def s3_server() -> S3Server:
 
 @cache
 def running_server() -> S3Server:
-    """Start the server, once a process, and end it with the process."""
+    """Start the server, once a process, and end it with the process.
+
+    `SHAHRDAD_S3_ENDPOINT` names a server that runs already: see `radosgw_server.py`.
+    """
+    running = os.environ.get("SHAHRDAD_S3_ENDPOINT")
+    if running is not None:
+        return S3Server(running, os.getpid())
     folder = Path(tempfile.mkdtemp(prefix="shahrdad-s3-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "s3.json").write_text(json.dumps(IDENTITIES), "utf-8")
@@ -137,14 +144,7 @@ def start(folder: Path, data: Path, ports: list[int]) -> subprocess.Popen[bytes]
 
 def ready(endpoint: str, process: subprocess.Popen[bytes]) -> bool:
     """Wait until the server stores; an open port does not mean that it does."""
-    client = Minio(
-        endpoint,
-        access_key="adminkey",
-        secret_key="adminsecret",
-        secure=False,
-        region="us-east-1",
-        http_client=urllib3.PoolManager(timeout=5.0, retries=False),
-    )
+    client = admin_client(endpoint)
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -157,6 +157,18 @@ def ready(endpoint: str, process: subprocess.Popen[bytes]) -> bool:
         else:
             return True
     return False
+
+
+def admin_client(endpoint: str) -> Minio:
+    """Return a client that may do everything."""
+    return Minio(
+        endpoint,
+        access_key="adminkey",
+        secret_key="adminsecret",
+        secure=False,
+        region="us-east-1",
+        http_client=urllib3.PoolManager(timeout=5.0, retries=False),
+    )
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

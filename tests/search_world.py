@@ -11,7 +11,9 @@ from shahrdad.federation.verify import entry, strict_json
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import grow
 from shahrdad.federation.verify.tree import Frontier
+from shahrdad.node.cards import Cards
 from shahrdad.node.catalog import Catalog
+from shahrdad.node.config import Config
 from shahrdad.node.database import Database
 from shahrdad.node.projection import Projection
 
@@ -92,7 +94,7 @@ def make_shelf(folder: Path) -> Shelf:
     return Shelf(
         database,
         Catalog(database.connect),
-        Projection(database, lambda origin: origin.split(".")[0]),
+        Projection(database, lambda origin: origin.split(".")[0], Cards(Config())),
         LogStore(database.connect),
         {},
         {},

@@ -68,13 +68,15 @@ class SyntheticLog:
     Args:
         origin: Its name.
         count: Of all entries, the genesis among them.
+        above: Added to the numbers in its bodies, so that two logs share none.
     """
 
-    def __init__(self, origin: str, count: int) -> None:
+    def __init__(self, origin: str, count: int, above: int = 0) -> None:
         self.origin = origin
         self.size = count
+        self._above = above
         self.raws = [entries.genesis(origin, "synthetic/1", time=TIME)]
-        self.raws += [put_of(number, body_of(number)) for number in range(1, count)]
+        self.raws += [put_of(n, body_of(above + n)) for n in range(1, count)]
         leaves = [sha256(b"\0" + raw).digest() for raw in self.raws]
         self._levels = levels_of(leaves)
         text = Checkpoint(origin, count, tree.root_at(count, self.hash)).text()
@@ -117,7 +119,7 @@ class SyntheticLog:
             end = min(self.size, (start // TILE_WIDTH + 1) * TILE_WIDTH)
             bodies: tuple[Body, ...] = ()
             if body_mode is not BodyMode.NONE:
-                held = [body_of(number) for number in range(max(1, start), end)]
+                held = [body_of(self._above + n) for n in range(max(1, start), end)]
                 bodies = tuple(Body(sha256(body).digest(), body) for body in held)
             raws = tuple(self.raws[start:end])
             yield LogChunk(start, raws, bodies, self._proof(end))

@@ -2,35 +2,34 @@
 
     .venv/bin/python tools/bench_http.py --datasets 370000 --rows 1000000
 
-The catalog's records are made up and go into its tables directly. The node runs in a
-process of its own; nginx, where it is installed, serves the same files in the same run,
-so the ratios hold whatever else the machine does.
+The node runs in a process of its own; SQLite alone reads the same records, and nginx,
+where it is installed, serves the same files in the same run, so the ratios hold
+whatever else the machine does. With `--folder` the catalog stays there, and is built
+in several runs of `--seconds` each.
 """
 
 import argparse
 import http.client
 import json
+import os
+import random
 import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import numpy as np
 import pyarrow as pa
 
-from shahrdad.datasets.alphabet import sort_key
-from shahrdad.federation.verify import strict_json
-from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import record
 from shahrdad.node.catalog import Catalog
 from shahrdad.node.config import Config, parse
@@ -40,11 +39,18 @@ from shahrdad.node.store.local import LocalStore
 from shahrdad.node.table.parquet import write_table
 from shahrdad.node.table.schema import TableInfo
 
-CITIES = 400
-BATCH = 5_000
-TIME = "2025-11-20T08:30:00Z"
-OWN = "city-0"
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from large_catalog import (
+    CITIES,
+    FREQUENT,
+    OWN,
+    Builder,
+    publish_one,
+    ref_of,
+)
+
 PAGE = {"rows": 1000, "start": 17_000}
+SEARCHES = 200  # of each kind
 NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;
 events {{ worker_connections 64; }}
@@ -75,91 +81,11 @@ class View:
 
 def open_view(folder: Path, port: int) -> View:
     """Return the node in a folder."""
-    node = {"city": OWN, "public_url": f"http://127.0.0.1:{port}"}
+    node = {"city": OWN, "public_url": "https://data.example"}
     config = parse({"node": node}, environ={}, folder=folder)
     database = Database(folder / "node.db")
     return View(
         config, database, LocalStore(folder / "objects"), Catalog(database.connect)
-    )
-
-
-def body(city: str, slug: str, table: record.Table) -> bytes:
-    """Return a record of the usual size."""
-    described = record.Description(
-        title_fa=f"بودجهٔ {slug} شهرداری",
-        title_en=f"Budget {slug} of the municipality",
-        description_fa="مبالغ به ریال است. " * 12,
-        description_en="Amounts are in rial. " * 12,
-        keywords_fa=("بودجه", "شهرداری"),
-        keywords_en=("budget", "municipality"),
-        fiscal_year=1404,
-    )
-    made = record.build(
-        slug=slug,
-        city=city,
-        city_code="1346",
-        publisher_fa=f"شهرداری {city}",
-        publisher_en=f"Municipality of {city}",
-        family=None,
-        standard=None,
-        description=described,
-        tables=[table],
-        attachments=[],
-        provenance={"approval": "four-eyes"},
-        version=1,
-        time=TIME,
-    )
-    return strict_json.canonical(made)
-
-
-def fill(view: View, count: int, table: record.Table) -> None:
-    """Put datasets into the catalog's tables; the first has the real table."""
-    with view.database.transaction() as connection:
-        connection.execute(
-            "INSERT INTO log(id, origin, seq) VALUES (1, 'bench.example/catalog', 1)"
-        )
-    # One record is made and the others are written from it: 370,000 take a minute.
-    template = body("city-x", "dataset-x", table)
-    for start in range(0, count, BATCH):
-        with view.database.transaction() as connection:
-            for number in range(start, min(start + BATCH, count)):
-                add(connection, number, template, table.rows)
-
-
-def add(
-    connection: sqlite3.Connection, number: int, template: bytes, rows: int
-) -> None:
-    """Add one dataset."""
-    # The own city has half of all, so that pages of its door are full.
-    city = OWN if number % 2 == 0 else f"city-{number % CITIES}"
-    slug = f"dataset-{number}"
-    content = template.replace(b"city-x", city.encode())
-    content = content.replace(b"dataset-x", slug.encode())
-    digest = Digest.of(content)
-    ref = f"{city}/{slug}"
-    title = f"بودجهٔ {slug} شهرداری"
-    connection.execute(
-        "INSERT INTO dataset(id, log, key, ref, city, slug, family, license,"
-        " fiscal_year, rows, bytes, state, version, idx, first_published, updated,"
-        " title_fa, title_en, sort_fa, sha256) VALUES"
-        " (?,1,?,?,?,?,NULL,'CC-BY-4.0',1404,?,1,'live',1,?,?,?,?,?,?,?)",
-        (
-            *(number + 1, f"ds/{ref}", ref, city, slug, rows, number, TIME, TIME),
-            *(title, slug, sort_key(title), digest.raw),
-        ),
-    )
-    connection.execute(
-        "INSERT INTO dataset_version(dataset, n, log, idx, time, sha256, rows, state)"
-        " VALUES (?,1,1,?,?,?,?,'held')",
-        (number + 1, number, TIME, digest.raw, rows),
-    )
-    connection.execute(
-        "INSERT INTO body(sha256, content) VALUES (?,?)", (digest.raw, content)
-    )
-    connection.execute(
-        "INSERT INTO change_feed(ref, op, version, log, idx, time, sha256)"
-        " VALUES (?,'put',1,1,?,?,?)",
-        (ref, number, TIME, digest.raw),
     )
 
 
@@ -257,77 +183,156 @@ def timed(port: int, path: str) -> tuple[float, bytes]:
     return seconds, content
 
 
-def bench_catalog(port: int, view: View, count: int) -> dict[str, Any]:
-    """Return how long pages of the catalog take, in milliseconds."""
+def bench_catalog(port: int, pid: int, view: View, count: int) -> dict[str, Any]:
+    """Return how long pages of the catalog take, in milliseconds of wall and of CPU."""
     start = min(PAGE["start"], count // 4)
     path = f"/api/3/action/package_search?rows={PAGE['rows']}&start={start}"
-    index, _ = timed(port, "/api/3/action/package_search?rows=0")
     cold, _ = timed(port, path)
-    warm = [timed(port, path)[0] for _ in range(7)]
-    raw = [raw_page(view, start) for _ in range(7)]
-    few = []
-    for number in range(200):
-        asked = quote(f"organization:city-{(2 * number + 1) % CITIES}")
-        few.append(
-            timed(port, f"/all/api/3/action/package_search?fq={asked}&rows=10")[0]
-        )
-    shown = [
-        timed(port, f"/api/3/action/package_show?id={OWN}--dataset-{2 * number}")[0]
-        for number in range(100)
-    ]
+    spent = processor_s(pid)
+    warm = [timed(port, path)[0] for _ in range(15)]
+    spent = (processor_s(pid) - spent) / len(warm)
+    raw = [raw_page(view, start) for _ in range(15)]
+    deep = f"/all/api/3/action/package_search?rows={PAGE['rows']}&start={count - 2000}"
+    timed(port, deep)
     return {
-        "index_s": round(index, 2),
         "search_1000_first_ms": ms(cold),
         "search_1000_ms": ms(median(warm)),
-        "raw_sqlite_ms": ms(median(raw)),
-        "search_by_city_p50_ms": ms(median(few)),
-        "search_by_city_p99_ms": ms(quantiles(few, n=100)[98]),
-        "package_show_p50_ms": ms(median(shown)),
+        "search_1000_cpu_ms": ms(spent),
+        "raw_sqlite_ms": ms(median(wall for wall, _ in raw)),
+        "raw_sqlite_cpu_ms": ms(sum(spent for _, spent in raw) / len(raw)),
+        "at_the_end_ms": ms(median(timed(port, deep)[0] for _ in range(5))),
     }
 
 
-def raw_page(view: View, start: int) -> float:
-    """Return how long SQLite itself takes for the records of such a page."""
-    began = time.perf_counter()
+def processor_s(pid: int) -> float:
+    """Return the seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def raw_page(view: View, start: int) -> tuple[float, float]:
+    """Return how long SQLite itself takes for the same bytes: wall and CPU."""
+    began, spent = time.perf_counter(), time.thread_time()
     view.database.connect().execute(
-        "SELECT b.content FROM dataset d JOIN body b ON b.sha256 = d.sha256"
-        " WHERE d.city = ? AND d.state = 'live' ORDER BY d.ref LIMIT ? OFFSET ?",
+        "SELECT p.json FROM (SELECT dataset FROM card WHERE city = ? AND"
+        " +state = 'active' ORDER BY uid LIMIT ? OFFSET ?) c"
+        " JOIN card_package p ON p.dataset = c.dataset",
         (OWN, PAGE["rows"], start),
     ).fetchall()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.thread_time() - spent
 
 
-def bench_walk(port: int, pages: int) -> dict[str, Any]:
-    """Return how fast lists are walked, in datasets a second."""
+def bench_searches(port: int, pid: int, view: View, count: int) -> dict[str, Any]:
+    """Return how long searches take, each for ten datasets, in milliseconds."""
+    drawing = random.Random(7)  # noqa: S311
+    titles = [
+        str(title).split()
+        for (title,) in view.database.connect().execute(
+            "SELECT title FROM card WHERE dataset % 997 = 0 LIMIT 300"
+        )
+    ]
+    found: dict[str, Any] = {}
+    everything: list[float] = []
+    refused = 0
+    search = "/api/3/action/package_search"
+    kinds: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
+        "city": lambda: (f"/all{search}", {"fq": f"organization:{_city(drawing)}"}),
+        "city_facets": lambda: (
+            f"/all{search}",
+            {
+                "fq": f"organization:{_city(drawing)}",
+                "facet.field": '["tags","groups"]',
+            },
+        ),
+        "word": lambda: (search, {"q": drawing.choice(drawing.choice(titles))}),
+        "words": lambda: (
+            f"/all{search}",
+            {"q": " ".join(drawing.sample(drawing.choice(titles), 2))},
+        ),
+        "tag": lambda: (search, {"fq": f"tags:{drawing.choice(FREQUENT.split())}"}),
+        "changed": lambda: (
+            search,
+            {"fq": f"metadata_modified:[2025-0{drawing.choice('89')}-20 TO *]"},
+        ),
+        "show": lambda: (
+            "/all/api/3/action/package_show",
+            {"id": ref_of(drawing.randrange(count), count).replace("/", "--")},
+        ),
+        "v1_word": lambda: (
+            "/v1/datasets",
+            {"q": drawing.choice(drawing.choice(titles)), "limit": 10},
+        ),
+        "v1_facets": lambda: (
+            "/v1/datasets",
+            {"city": _city(drawing), "facets": "true", "limit": 10},
+        ),
+    }
+    for name, draw in kinds.items():
+        taken, spent = [], processor_s(pid)
+        for _ in range(SEARCHES):
+            path, asked = draw()
+            began = time.perf_counter()
+            status, _ = get(port, f"{path}?{urlencode(asked)}")
+            taken.append(time.perf_counter() - began)
+            refused += status == 409  # it would have read too much
+        everything += taken
+        found[f"{name}_cpu_ms"] = ms((processor_s(pid) - spent) / SEARCHES)
+        found[f"{name}_p50_p99_ms"] = [ms(median(taken)), ms(_p99(taken))]
+    found |= {"all_p99_ms": ms(_p99(everything)), "refused": refused}
+    return found
+
+
+def _city(drawing: random.Random) -> str:
+    return f"city-{drawing.randrange(1, CITIES)}"
+
+
+def _p99(taken: list[float]) -> float:
+    return quantiles(taken, n=100)[98]
+
+
+def bench_walk(port: int, pid: int) -> dict[str, Any]:
+    """Return how fast one client walks the whole catalog, in datasets a second."""
     found: dict[str, Any] = {}
     for name, path in (
+        ("datasets", "/v1/datasets?limit=1000"),
+        ("by_title", "/v1/datasets?limit=1000&sort=title"),
         ("changes", "/v1/changes?limit=1000"),
-        ("datasets", "/v1/datasets?limit=1000&sort=title"),
     ):
-        cursor, seen, began = "", 0, time.perf_counter()
-        for _ in range(pages):
+        cursor, seen, began, reading = "", 0, time.perf_counter(), 0.0
+        spent = processor_s(pid)
+        while True:
             more = f"&cursor={quote(cursor)}" if cursor else ""
-            page = json.loads(timed(port, f"{path}{more}")[1])
+            content = timed(port, f"{path}{more}")[1]
+            before = time.perf_counter()
+            page = json.loads(content)
+            reading += time.perf_counter() - before
             seen += len(page["items"])
             cursor = page["next_cursor"] or ""
             if not cursor or not page["items"]:
                 break
-        found[f"walk_{name}_per_s"] = round(seen / (time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        found[f"walk_{name}"] = seen
+        found[f"walk_{name}_per_s"] = round(seen / (seconds - reading))
+        found[f"walk_{name}_parsed_per_s"] = round(seen / seconds)
+        found[f"walk_{name}_per_cpu_s"] = round(seen / (processor_s(pid) - spent))
     return found
 
 
-def bench_files(port: int, folder: Path, rows: int) -> dict[str, Any]:
+def bench_files(port: int, pid: int, folder: Path, rows: int) -> dict[str, Any]:
     """Return rows a second of large downloads, ours and nginx's of the same bytes."""
     found: dict[str, Any] = {}
     files = folder / "nginx" / "files"
     files.mkdir(parents=True)
     for ext in ("csv", "parquet"):
         path = f"/d/{OWN}/dataset-0/v/1/lines.{ext}"
+        spent = processor_s(pid)
         made, content = timed(port, path)
+        spent = processor_s(pid) - spent
         (files / f"lines.{ext}").write_bytes(content)
         ours = median(timed(port, path)[0] for _ in range(5))
         found[f"{ext}_mb"] = round(len(content) / 1e6, 1)
         found[f"{ext}_first_rows_per_s"] = round(rows / made)
+        found[f"{ext}_first_rows_per_cpu_s"] = round(rows / spent)
         found[f"{ext}_rows_per_s"] = round(rows / ours)
     with nginx(folder / "nginx") as other:
         for ext in ("csv", "parquet") if other else ():
@@ -362,11 +367,14 @@ def ms(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
 
-def resident_mb(pid: int) -> int:
-    """Return what a process holds in memory."""
-    status = Path(f"/proc/{pid}/status").read_text("ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) // 1000
+def resident_mb(pid: int) -> dict[str, int]:
+    """Return what a process holds in memory: of its own, and of mapped files."""
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    sizes = dict(line.split(":", 1) for line in lines)
+    return {
+        name: int(sizes[f"Rss{name.title()}"].split()[0]) // 1000
+        for name in ("anon", "file")
+    }
 
 
 def main() -> None:
@@ -374,23 +382,53 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", type=int, default=370_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--pages", type=int, default=20)
+    parser.add_argument("--part", choices=("catalog", "files"), action="append")
+    parser.add_argument("--folder", type=Path, help="where the catalog stays")
+    parser.add_argument("--seconds", type=float, default=36_000, help="to build it")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
         serve(options.serve, options.port)
         return
+    parts = options.part or ["files", "catalog"]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # nginx reads as another user
-        view = open_view(folder, 0)
-        view.database.connect().execute("PRAGMA synchronous=OFF")
-        fill(view, options.datasets, publish_rows(view, options.rows))
-        with served(folder) as (port, pid):
-            tell(bench_files(port, folder, options.rows), pid)
-            tell(bench_catalog(port, view, options.datasets), pid)
-            tell(bench_walk(port, options.pages), pid)
+        temporary = Path(name)
+        temporary.chmod(0o755)  # nginx reads as another user
+        if "files" in parts:
+            measure_files(temporary / "files", options.rows)
+        if "catalog" in parts:
+            folder = options.folder or temporary / "catalog"
+            measure_catalog(folder, options.datasets, options.seconds)
+
+
+def measure_files(folder: Path, rows: int) -> None:
+    """Measure downloads of one large table."""
+    folder.mkdir()
+    folder.chmod(0o755)  # nginx reads as another user
+    view = open_view(folder, 0)
+    publish_one(view.database, view.config, publish_rows(view, rows))
+    with served(folder) as (port, pid):
+        tell(bench_files(port, pid, folder, rows), pid)
+
+
+def measure_catalog(folder: Path, count: int, seconds: float) -> None:
+    """Build a large catalog, and measure lists and searches."""
+    view = open_view(folder, 0)
+    began = time.process_time()
+    builder = Builder(view.database, view.config, count, publish_rows(view, 1_000))
+    whole = builder.build(seconds)
+    sys.stdout.write(
+        f'{{"built": {builder.size}, "cpu_s": {time.process_time() - began:.0f}}}\n'
+    )
+    if not whole:
+        return
+    with served(folder) as (port, pid):
+        tell({}, pid)
+        tell(bench_catalog(port, pid, view, count), pid)
+        tell(bench_searches(port, pid, view, count), pid)
+        tell(bench_walk(port, pid), pid)
+        tell(bench_catalog(port, pid, view, count), pid)
 
 
 def tell(found: dict[str, Any], pid: int) -> None:

@@ -10,6 +10,7 @@ computes its figures, stands apart.
 
 import argparse
 import gzip
+import logging
 import re
 import statistics
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import structlog
 from starlette.testclient import TestClient
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
@@ -26,7 +28,7 @@ PAGES = (
     "/budget/kerman/1404", "/systems", "/projects", "/projects/map", "/compare",
     "/permits", "/ideas", "/resolutions", "/cities", "/cities/kerman", "/federation",
     "/report/1404-08", "/report/1404-08/agenda", "/verify", "/standards/projects",
-    "/status", "/help",
+    "/status", "/help", "/d/kerman/projects/feedback", "/d/kerman/projects/versions",
 )  # fmt: skip
 STYLES = 15_000
 SCRIPTS = 25_000
@@ -72,6 +74,8 @@ def main() -> None:
     from big_world import make_big_world
     from shahrdad.node.http.app import create_app
 
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=quiet)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cities", type=int, default=31)
     parser.add_argument("--datasets", type=int, default=300)

@@ -1,16 +1,18 @@
 """Markup in every text that a person may write: shown as text in a real browser."""
 
+import csv
 from collections.abc import Iterator
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from account_world import PASSWORD, actor, settle, strict_node
+from account_world import PASSWORD, Person, actor, settle, strict_node
 from page_server import served
-from shahrdad.node import drafting, drafts
+from shahrdad.node import drafting, drafts, feedback
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
 from shahrdad.node.example_files import find_example, handed
@@ -22,12 +24,14 @@ EVIL = (
 )
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text("utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WAIT_MS = 30_000
 STEPS = ("check", "describe", "review")
 PAGES = (
     "/fa/d/kerman/org-units",
     "/en/d/kerman/org-units",
     "/fa/d/kerman/org-units/versions",
     "/fa/d/kerman/org-units/rows",
+    "/fa/d/kerman/org-units/feedback",
     "/fa/datasets?q=img",
     "/fa/",
     "/fa/cities/kerman",
@@ -60,6 +64,12 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     sent = drafting.submit(node, found.draft.id, edna)
     with node.database.transaction() as connection:
         drafts.return_(connection, sent, paul, EVIL, present())
+        for number in (1, 2):
+            said = feedback.Said("kerman/org-units", 1, "fault", EVIL, EVIL, EVIL, "fa")
+            feedback.add(connection, replace(said, name=f"{EVIL}{number}"), present())
+            connection.execute("UPDATE feedback SET words=words || seq")
+        shown = feedback.Decision(1, "shown", EVIL, 1)
+        feedback.decide(connection, shown, paul, present())
     node.draft = sent.id  # type: ignore[attr-defined]
     yield node
     node.close()
@@ -100,6 +110,90 @@ def test_nothing_that_is_stored_runs(browser: Browser, node: Any) -> None:
         page.close()
 
 
+def evil_file() -> dict[str, Any]:
+    """Return a table whose name, header, codes and cells are markup."""
+    text = StringIO()
+    writer = csv.writer(text)
+    writer.writerow(
+        ["شناسه واحد", "نام واحد", "نوع واحد", "شماره منطقه", "سازمان فاوا است؟", EVIL]
+    )
+    writer.writerow(["a", EVIL, EVIL, "", "false", EVIL])
+    writer.writerow(["b", "x", "municipality", EVIL, "maybe", "y"])
+    return {
+        "name": "<img src=x onerror=alert(1)>.csv",
+        "mimeType": "text/csv",
+        "buffer": text.getvalue().encode(),
+    }
+
+
+def test_nothing_of_a_file_runs(browser: Browser, node: Any) -> None:
+    """On every page of the wizard: first rows, columns, codes, errors."""
+    with served(create_app(node)) as url:
+        page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        said: list[str] = []
+        page.on("dialog", lambda dialog: said.append(dialog.message))
+        page.goto(f"{url}/fa/publish")
+        page.fill("#account", "edna")
+        page.fill("#password", PASSWORD)
+        page.click("main button")
+        page.goto(f"{url}/fa/publish/new")
+        page.check("#family-org_units")
+        page.set_input_files("#file", evil_file())
+        page.click("text=فرستادن و بررسی")
+        for waited, button in (
+            ("#header_row", "text=درست است، ادامه"),
+            ("#use-0", "main form >> text=ادامه"),
+            ("#label-0", "text=بررسی کن"),
+            ("text=نتیجهٔ بررسی", ""),
+        ):
+            page.wait_for_selector(waited)
+            assert "onerror" in page.locator("body").inner_text(), waited
+            assert 0 == page.locator("img[src=x]").count(), waited
+            assert "run" != page.title()
+            if button:
+                page.click(button)
+        page.close()
+
+    assert not said
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_pages_of_feedback_are_sound(
+    browser: Browser, node: Any, language: str
+) -> None:
+    """The form of a reader and the queue of a publisher: accessible, never too wide."""
+    with served(create_app(node)) as url:
+        page = browser.new_page(viewport={"width": 320, "height": 800})
+        page.goto(f"{url}/{language}/d/kerman/org-units/feedback")
+        assert page.locator("article").count() == 1
+        found = faults(page)
+        page.fill("#words", "?")
+        page.keyboard.press("Tab")
+        page.locator("aside button").press("Enter")
+        page.wait_for_url("**?sent=yes#sent")
+        found += faults(page)
+        sign_in(page, url, language, node.people["petra"])
+        page.goto(f"{url}/{language}/publish/feedback")
+        assert page.locator("article").count() > 1
+        for width in (320, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            found += faults(page)
+        page.close()
+
+    assert not found, "\n".join(found)
+
+
+def sign_in(page: Page, url: str, language: str, person: Person) -> None:
+    """Sign in at the desk, with the second factor of whoever has one."""
+    page.goto(f"{url}/{language}/publish")
+    page.fill("#account", person.name)
+    page.fill("#password", PASSWORD)
+    if person.seed is not None:
+        page.fill("#code", person.code())
+    page.click("main button")
+
+
 @pytest.mark.parametrize("language", ["fa", "en"])
 def test_pages_of_the_desk_are_sound(
     browser: Browser, node: Any, language: str
@@ -113,7 +207,12 @@ def test_pages_of_the_desk_are_sound(
         page.fill("#account", "edna")
         page.fill("#password", PASSWORD)
         page.click("main button")
-        for part in ("", "/new", *(f"/{node.draft}/{name}" for name in STEPS)):
+        for part in (
+            "",
+            "/new",
+            "/notices",
+            *(f"/{node.draft}/{name}" for name in STEPS),
+        ):
             page.goto(base + part, wait_until="load")
             for width in (320, 1280):
                 page.set_viewport_size({"width": width, "height": 800})

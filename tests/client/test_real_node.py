@@ -191,6 +191,21 @@ def test_family_over_the_node(node: Node) -> None:
     assert 140_006 == union.table.num_rows
 
 
+def test_short_ways_are_the_long_ones(node: Node, tmp_path: Path) -> None:
+    """One call from the node: a table of a year, versions, a difference, a proof."""
+    union = node.table("budget_lines", ["kerman"], year=1404, columns=["line_code"])
+    dataset = node.dataset(REF)
+    file, *_, receipt = dataset.save(tmp_path)
+
+    assert {REF, "kerman/long"} == {used.ref for used in union.inputs}
+    assert dataset.versions() == node.history(REF)
+    assert repr(dataset.diff(1, 2)) == repr(node.diff(REF, 1, 2))
+    assert node.verify(file, receipt)
+    assert not node.verify(receipt, receipt)
+    with pytest.raises(NotFound):
+        node.table("budget_lines", year=1403)
+
+
 @pytest.mark.parametrize("way", ["folder", "web"])
 def test_mirror_of_the_node_is_the_same_city(way: str, running: Running) -> None:
     """The static tree, on disk or over HTTP, gives the same record and table."""

@@ -1,6 +1,7 @@
 """ckanapi, library and command, takes the node for a CKAN portal."""
 
 import gzip
+import importlib
 import json
 import os
 import subprocess
@@ -66,6 +67,32 @@ def test_command_searches(served: Any) -> None:
     names = {json.loads(line)["name"] for line in run.stdout.splitlines()}
 
     assert {one["name"] for one in served.datasets} <= names
+
+
+def test_command_calls_an_action(served: Any) -> None:
+    """`ckanapi action` passes arguments on and prints the answer."""
+    (one, *_) = served.datasets
+    run = ckan_command("action", "package_show", f"id={one['name']}", "-r", served.url)
+
+    assert one["uid"] == json.loads(run.stdout)["id"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_frictionless_takes_the_node_for_a_catalog(served: Any) -> None:
+    """Its CKAN adapter lists every dataset, and reads every file of one."""
+    frictionless = pytest.importorskip(
+        "frictionless", reason="judge not installed: frictionless"
+    )
+    for module in ("frictionless_ckan_mapper", "openpyxl"):
+        pytest.importorskip(module, reason="not installed: frictionless[ckan,excel]")
+    portals = importlib.import_module("frictionless.portals")
+    control = portals.CkanControl(baseurl=served.url)
+    catalog = frictionless.Catalog(control=control)
+    rows = {one["title"]["fa"]: one["resources"][0]["rows"] for one in served.datasets}
+    (first, *_) = [one.package for one in catalog.datasets]
+
+    assert set(rows) == {one.package.title for one in catalog.datasets}
+    assert {rows[first.title]} == {len(file.read_rows()) for file in first.resources}
 
 
 def ckan_command(*arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -1,7 +1,8 @@
-"""OpenAPI, feeds, robots: what tools make of the node's descriptions of itself."""
+"""OpenAPI, HTTP, feeds, robots: what tools make of the node's answers about itself."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,24 +74,108 @@ def parameters(served: Any) -> str:
     return "\n".join(["[parameters]", *lines, ""])
 
 
-@pytest.mark.parametrize("kind", ["all", "city", "dataset"])
+KINDS = {  # an address of each kind of answer
+    "page": "/fa/",
+    "redirect": "/d/{ref}",
+    "search": "/v1/datasets",
+    "dataset": "/v1/datasets/{ref}",
+    "rows": "/v1/datasets/{ref}/rows/{resource}",
+    "problem": "/v1/datasets/{city}/no-such-dataset",
+    "immutable": "/d/{ref}/v/{n}/{resource}.parquet",
+    "derived": "/d/{ref}/v/{n}/{resource}.csv",
+    "newest": "/d/{ref}/latest/{resource}.csv",
+    "rdf": "/catalog.ttl",
+    "ckan": "/api/3/action/package_search",
+    "sharing": "/delta-sharing/shares",
+    "feed": "/feeds/all.atom",
+    "static": "{static}",
+    "well-known": "/.well-known/shahrdad-node",
+    "unlimited": "/healthz",
+}
+
+
+OPINIONS = {  # what REDbot advises against, and why it is so all the same
+    "STORE_PUBLIC_UNNECESSARY",  # harmless, and caches of old need it beside a cookie
+    "FRESHNESS_NO_CACHE_NO_VALIDATOR",  # a redirect without a body to validate
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_redbot_finds_no_protocol_error(served: Any, kind: str) -> None:
+    """Conditions, ranges, codings and caching of each kind of answer are right."""
+    pytest.importorskip("redbot", reason="judge not installed: redbot")
+    (one, *_) = served.datasets
+    asset = re.search(rb'href="([^"]+\.css)"', served.get("/fa/"))
+    assert asset is not None
+    city = one["ref"].partition("/")[0]
+    path = KINDS[kind].format(
+        ref=one["ref"],
+        city=city,
+        n=one["version"]["number"],
+        resource=one["resources"][0]["name"],
+        static=asset[1].decode(),
+    )
+    command = [Path(sys.executable).parent / "redbot", "-o", "har", served.url + path]
+    run = subprocess.run(command, capture_output=True, check=True, timeout=120)
+    (entry, *_) = json.loads(run.stdout)["log"]["entries"]
+    notes = entry["_red_messages"]
+
+    bad = [note for note in notes if note["level"] in {"BAD", "WARN"}]
+
+    assert notes
+    assert [] == [one["summary"] for one in bad if one["note_id"] not in OPINIONS]
+
+
+@pytest.mark.parametrize("kind", ["all", "city", "dataset", "search"])
 def test_feeds_are_well_formed(served: Any, kind: str) -> None:
     """feedparser reads each feed without complaint, newest first."""
     feedparser = pytest.importorskip(
         "feedparser", reason="judge not installed: feedparser"
     )
     (one, *_) = served.datasets
-    path = {
-        "all": "/feeds/all.atom",
-        "city": f"/feeds/{one['ref'].partition('/')[0]}.atom",
-        "dataset": f"/feeds/{one['ref']}.atom",
-    }[kind]
-    found = feedparser.parse(served.get(path))
+    found = feedparser.parse(served.get(feed(one, kind)))
     times = [entry.updated for entry in found.entries]
 
     assert (False, "atom10") == (bool(found.bozo), found.version)
     assert times
     assert sorted(times, reverse=True) == times
+
+
+@pytest.mark.parametrize("kind", ["all", "city", "dataset", "search"])
+def test_feeds_are_valid_to_the_w3c(served: Any, kind: str) -> None:
+    """The feed validator of the W3C finds no error and warns of nothing.
+
+    One batch of datasets shares a second, so it may say that entries have one time.
+    """
+    checkout = os.environ.get("SHAHRDAD_FEEDVALIDATOR", "")
+    if not (Path(checkout) / "src" / "feedvalidator").is_dir() or not checkout:
+        pytest.skip("not installed: w3c/feedvalidator, in $SHAHRDAD_FEEDVALIDATOR")
+    sys.path.insert(0, f"{checkout}/src")
+    validator = pytest.importorskip("feedvalidator", reason="it lacks lxml, html5lib")
+    logging = pytest.importorskip("feedvalidator.logging", reason="it lacks lxml")
+    (one, *_) = served.datasets
+    path = feed(one, kind)
+    body = served.get(path).decode()
+    found = validator.validateString(
+        body, firstOccurrenceOnly=1, base=served.url + path
+    )
+    bad = [
+        type(event).__name__
+        for event in found["loggedEvents"]
+        if isinstance(event, (logging.Error, logging.Warning))
+    ]
+
+    assert set() == set(bad) - {"DuplicateUpdated"}
+
+
+def feed(one: dict[str, Any], kind: str) -> str:
+    """Return the path of a feed that has a dataset in it."""
+    return {
+        "all": "/feeds/all.atom",
+        "city": f"/feeds/{one['ref'].partition('/')[0]}.atom",
+        "dataset": f"/feeds/{one['ref']}.atom",
+        "search": f"/feeds/search.atom?family={one['family']['id']}",
+    }[kind]
 
 
 def test_robots_leave_pages_open_and_rows_closed(served: Any) -> None:

@@ -24,9 +24,10 @@ def graph_of(body: bytes, form: str) -> Any:
 
 @needs_shared
 @pytest.mark.parametrize("shapes", ["shapes.ttl", "range.ttl"])
-def test_catalog_conforms(served: Any, shapes: str) -> None:
-    """The catalog conforms to DCAT-AP 3.0.1, both files of shapes."""
-    assert (True, "") == conforms(served.get("/catalog.ttl"), shapes)
+@pytest.mark.parametrize("query", ["", "?modified_since=1400-01-01"])
+def test_catalog_conforms(served: Any, shapes: str, query: str) -> None:
+    """The catalog conforms to DCAT-AP 3.0.1, with the withdrawn datasets too."""
+    assert (True, "") == conforms(served.get(f"/catalog.ttl{query}"), shapes)
 
 
 @needs_shared

@@ -91,6 +91,24 @@ def test_draft_is_invisible_until_another_person_approves(node: Node) -> None:
     )
 
 
+def test_a_discarded_draft_names_its_objects_no_more(node: Node) -> None:
+    """Collection may take what nobody will publish; the file as it came stays."""
+    draft = drafting.draft_file(node, example(), actor(node, "edna")).draft
+    named = "SELECT COUNT(*) FROM object_ref WHERE kind='draft' AND owner=?"
+    (before,) = node.database.connect().execute(named, (draft.id,)).fetchone()
+    with node.database.transaction() as connection:
+        drafts.discard(connection, draft, actor(node, "edna"), present())
+    (after,) = node.database.connect().execute(named, (draft.id,)).fetchone()
+    kept = node.database.connect().execute(
+        "SELECT kind FROM object_ref WHERE sha256=?",
+        ((draft.now.original or Digest.of(b"")).raw,),
+    )
+
+    assert before > 1
+    assert 0 == after
+    assert {("original",)} == set(kept)
+
+
 @pytest.mark.parametrize("by", ["edna", "petra", "aura", "adam"])
 def test_whoever_must_not_approve_cannot(node: Node, by: str) -> None:
     """Neither author nor submitter, auditor or administrator publishes a draft."""

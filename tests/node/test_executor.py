@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ class Inline:
                 )
             self.ran += 1
             on_done(task, perform(task.function, task.arguments, self._node.store))
+
+    def close(self) -> None:
+        """Nothing runs between two runs."""
 
 
 @pytest.fixture
@@ -119,9 +123,9 @@ def test_batch_equals_one_by_one(
 def test_local_pool(node: Node, files: list[Handed]) -> None:
     """Processes give what this process gives; a second run changes nothing."""
     config = node.config.folder
-    executor = LocalExecutor(config, 2)
-    entries = publish_all(node, files, executor)
-    again = publish_all(node, files, executor)
+    with closing(LocalExecutor(config, 2)) as executor:
+        entries = publish_all(node, files, executor)
+        again = publish_all(node, files, executor)
 
     assert EXPECTED == summary(entries)
     assert {"unchanged", "refused"} == {entry.state for entry in again}
@@ -242,6 +246,9 @@ def test_remembered_results_are_of_the_same_task(node: Node) -> None:
                 ran.append(task.arguments["a"])
                 on_done(task, {"a": task.arguments["a"]})
 
+        def close(self) -> None:
+            pass
+
     executor = Remembering(Counting(), TaskStore(node.database))
     got: list[Result] = []
     for name in ("x", "y", "x"):
@@ -336,9 +343,21 @@ def test_batch_toml_says_what_names_do_not(node: Node, tmp_path: Path) -> None:
     assert {"unit": "toman"} == found[1].options
 
 
-@pytest.mark.parametrize("name", ["", "ray://x:1", "dask://", "dask://x", "tcp://x:1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "ray://x:1",
+        "dask://",
+        "dask://x",
+        "tcp://x:1",
+        "local:",
+        "local:0",
+        "local:x",
+    ],
+)
 def test_unknown_executors_are_refused(name: str, tmp_path: Path) -> None:
-    """Only `local` and `dask://host:port`."""
+    """Only `local`, `local:N` and `dask://host:port`."""
     with pytest.raises(RequestError) as error:
         open_executor(name, tmp_path)
     assert "EXECUTOR_UNKNOWN" == error.value.reason

@@ -5,6 +5,7 @@ one must never be. And where the configuration says so, large objects are sent b
 store itself.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from s3_server import (
     stop,
 )
 from shahrdad.federation.verify import strict_json
+from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http import object_files
 from shahrdad.node.http.app import create_app
 from shahrdad.node.publish import published_parts
@@ -125,3 +127,45 @@ def test_large_objects_are_sent_by_the_store(
         head.headers["content-length"],
     )
     assert "X-Amz-Expires=3600" in large.headers["location"]
+
+
+def shared_url(client: TestClient) -> str:
+    """Return where Delta Sharing sends a reader of a table's first file."""
+    table = "/delta-sharing/shares/kerman/schemas/budget_lines/tables/budget-1404"
+    lines = client.post(f"{table}/query", json={}).text.splitlines()
+    url: str = json.loads(lines[2])["file"]["url"]
+    return url
+
+
+def test_the_store_serves_where_the_configuration_says_so(
+    tmp_path: Path, s3_server: S3Server
+) -> None:
+    """`node`, `public`, `presigned`: the addresses of /v1 and of Delta Sharing."""
+    world = on_s3(tmp_path, s3_server)
+    place = world.store.place  # type: ignore[attr-defined]
+    own = world.config.store
+    bucket = "https://s3.kerman.ir/open"
+    public = replace(
+        own, kind="s3", prefix=place.prefix, serve="public", public_url=f"{bucket}/"
+    )
+    found: dict[str, tuple[str, str]] = {}
+    for serve, section in (
+        ("node", own),
+        ("public", public),
+        ("presigned", replace(own, serve="presigned")),
+    ):
+        world.config = replace(world.config, store=section)
+        world.store = S3Store(replace(place, serve=serve))  # type: ignore[assignment]
+        with TestClient(create_app(world)) as client:
+            table = client.get(f"/v1/datasets/{REF}").json()["resources"][0]
+            listed = table["url"] or table["parts"][0]["url"]
+            found[serve] = (listed, shared_url(client))
+    digest = object_path(world).split("/")[2]
+    key = f"{bucket}/{place.prefix}/object/{digest[:2]}/{digest}"
+    fetched = urllib3.request("GET", found["presigned"][1], timeout=30)
+
+    assert found["node"][0] == found["node"][1] == found["presigned"][0]
+    assert f"/files/{digest}/" in found["node"][0]
+    assert (key, key) == found["public"]
+    assert "X-Amz-Expires=3600" in found["presigned"][1]
+    assert Digest.parse(digest) == Digest.of(fetched.data)

@@ -105,13 +105,25 @@ class Family:
         self.name = name
 
     def refs(
-        self, cities: Sequence[str] | None = None, *, withdrawn: bool = False
+        self,
+        cities: Sequence[str] | None = None,
+        *,
+        year: int | None = None,
+        withdrawn: bool = False,
     ) -> list[str]:
-        """Return the datasets of the family, by reference."""
+        """Return the datasets of the family, by reference.
+
+        Args:
+            cities: Only of these; None for all.
+            year: Only of this Jalali fiscal year.
+            withdrawn: The withdrawn ones too.
+        """
         found = set()
         for city in cities if cities is not None else [None]:
             for gone in (False, True) if withdrawn else (False,):
-                query = Query(family=self.name, city=city, withdrawn=gone)
+                query = Query(
+                    family=self.name, city=city, fiscal_year=year, withdrawn=gone
+                )
                 found |= {hit.ref for hit in self._library.first.hits(query)}
         return sorted(found)
 
@@ -120,6 +132,7 @@ class Family:
         cities: Sequence[str] | None = None,
         as_of: str | date | None = None,
         *,
+        year: int | None = None,
         columns: Sequence[str] | None = None,
         where: "Expression | None" = None,
         verify: Checking = "auto",
@@ -129,6 +142,7 @@ class Family:
         Args:
             cities: Only these; None for all.
             as_of: The versions that were current then.
+            year: Only datasets of this Jalali fiscal year.
             columns: Only these columns.
             where: Only rows for which this holds.
             verify: As for `Dataset.table`.
@@ -137,7 +151,7 @@ class Family:
             RequestError: NOT_OFFERED when nothing is left.
         """
         moment = None if as_of is None else instant(as_of)
-        opened, excluded = self._open(cities, moment)
+        opened, excluded = self._open(cities, year, moment)
         newest = max((_major(dataset) for dataset in opened), default=0)
         parts, inputs, ranged = [], [], False
         for dataset in opened:
@@ -171,11 +185,11 @@ class Family:
         )
 
     def _open(
-        self, cities: Sequence[str] | None, moment: str | None
+        self, cities: Sequence[str] | None, year: int | None, moment: str | None
     ) -> tuple[list[Dataset], list[Excluded]]:
         """Open every dataset of the family as it was at a moment."""
         opened, excluded = [], []
-        for ref in self.refs(cities, withdrawn=moment is not None):
+        for ref in self.refs(cities, year=year, withdrawn=moment is not None):
             try:
                 verified = self._library.find(Asked(ref, None, moment))
             except ConflictError as error:

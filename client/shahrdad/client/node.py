@@ -11,14 +11,17 @@ from shahrdad.client import limits
 from shahrdad.client.cache import Cache
 from shahrdad.client.chain import Asked
 from shahrdad.client.dataset import Dataset
-from shahrdad.client.family import Family
+from shahrdad.client.difference import Difference
+from shahrdad.client.family import Family, Union
 from shahrdad.client.folders import folder
 from shahrdad.client.library import Library
 from shahrdad.client.memory import Memory
 from shahrdad.client.moments import instant
+from shahrdad.client.offline import verify
 from shahrdad.client.source import Query, Source, require_ref
 from shahrdad.client.trust import Anchor, read_policy
-from shahrdad.client.values import Change, Hit
+from shahrdad.client.values import Change, Hit, Version
+from shahrdad.client.verdict import Verdict
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.policy import Policy
 
@@ -95,6 +98,44 @@ class Node:
     def family(self, name: str) -> Family:
         """Return a standard, to read the tables of all cities as one."""
         return Family(self._library, name)
+
+    def table(
+        self,
+        family: str,
+        cities: Sequence[str] | None = None,
+        *,
+        year: int | None = None,
+        **how: Any,
+    ) -> Union:
+        """Return one table over the cities of a standard; see `Family.table`.
+
+        Args:
+            family: The standard, for example "budget_lines".
+            cities: Only these; None for all.
+            year: Only datasets of this Jalali fiscal year.
+            how: What `Family.table` takes besides: `as_of`, `columns`, `where`,
+                `verify`.
+
+        Raises:
+            RequestError: NOT_OFFERED when nothing is left.
+        """
+        return self.family(family).table(cities, year=year, **how)
+
+    def history(self, ref: str) -> list[Version]:
+        """Return the versions of a dataset, newest first, as its source lists them."""
+        return self.dataset(ref).versions()
+
+    def diff(self, ref: str, old: int, new: int) -> Difference:
+        """Return what changed between two versions; see `Dataset.diff`."""
+        return self.dataset(ref, version=new).diff(old, new)
+
+    def verify(self, file: str | Path, receipt: str | Path | bytes) -> Verdict:
+        """Return whether a file is what a city published, by this reader's policy.
+
+        Nothing is asked of a node: it is `shahrdad.client.verify`, which see.
+        """
+        anchor = self._library.anchor
+        return verify(file, receipt, anchor.policy, remembered=anchor.remembered)
 
     def changes(
         self, after: str | None = None, *, wait_seconds: int = 0

@@ -89,6 +89,11 @@ class Anchor:
             self._remember(verdict, city, keys)
         return verdict
 
+    @property
+    def remembered(self) -> Path | bool:
+        """The folder of the keys that were met first; False where none are kept."""
+        return False if self._memory is None else self._memory.folder
+
     def _keys(self, origin: str, city: str, source: Source) -> Keys:
         """Return the keys that decide about a log."""
         if self.policy is not None:

@@ -22,6 +22,10 @@ _COLUMNS = (
     " d.title_fa, d.title_en, d.sha256, l.origin"
 )
 _FROM = "FROM dataset d JOIN log l ON l.id = d.log"
+_VERSIONS = (
+    "SELECT v.n, v.idx, v.time, v.sha256, v.rows, v.change, v.state, l.origin"
+    " FROM dataset_version v JOIN log l ON l.id = v.log"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +158,7 @@ class Catalog:
         """
         dataset = self.get(ref)
         rows = self._connect().execute(
-            "SELECT v.n, v.idx, v.time, v.sha256, v.rows, v.change, v.state, l.origin"
-            " FROM dataset_version v JOIN log l ON l.id = v.log"
-            " WHERE v.dataset=? ORDER BY v.n DESC",
-            (dataset.id,),
+            f"{_VERSIONS} WHERE v.dataset=? ORDER BY v.n DESC", (dataset.id,)
         )
         return [_version(row) for row in rows]
 
@@ -169,12 +170,19 @@ class Catalog:
         """
         dataset = self.get(ref)
         wanted = dataset.version if n is None else n
-        for version in self.versions(ref):
-            if version.n == wanted:
-                return dataset, version
-        raise RequestError(
-            Reason.VERSION_UNKNOWN, ref=ref, version=wanted, version_max=dataset.version
+        row = self._connect().execute(
+            f"{_VERSIONS} WHERE v.dataset=? AND v.n=?",
+            (dataset.id, wanted if abs(wanted) < 2**63 else -1),
         )
+        found = row.fetchone()
+        if found is None:
+            raise RequestError(
+                Reason.VERSION_UNKNOWN,
+                ref=ref,
+                version=wanted,
+                version_max=dataset.version,
+            )
+        return dataset, _version(found)
 
     def as_of(self, ref: str, time: str) -> tuple[Dataset, Version]:
         """Return the version that was current at a time (RFC 3339, UTC).

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
 from shahrdad.federation.verify.digest import Digest
+from shahrdad.node.cards import Cards
 from shahrdad.node.catalog import Catalog, Version
 from shahrdad.node.config import Config, load
 from shahrdad.node.database import Database
@@ -65,7 +66,7 @@ class Node:
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.database = Database(config.data / "node.db")
         self.catalog = Catalog(self.database.connect)
-        self.projection = Projection(self.database, self.city_of)
+        self.projection = Projection(self.database, self.city_of, Cards(config))
 
     def __enter__(self) -> "Node":
         """Return itself."""

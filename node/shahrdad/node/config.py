@@ -166,7 +166,7 @@ class LogsSection:
 
 @dataclass(frozen=True, slots=True)
 class DeliverySection:
-    """A running system whose data is fetched regularly: one of three sources."""
+    """A running system whose data is fetched regularly: one of four sources."""
 
     name: str = ""
     family: str = ""
@@ -179,9 +179,48 @@ class DeliverySection:
     interval_minutes: int = 60  # 0 = only by the command
     folder: str = ""  # its newest file
     url: str = ""  # https; private networks as in federation.allow_private
+    s3: str = ""  # https://HOST/BUCKET/PREFIX: its newest object
+    s3_access_key: str = ""
+    s3_secret_key_file: str = ""
+    s3_region: str = "us-east-1"
     database: str = ""  # SQLAlchemy's address
     database_file: str = ""  # a file with that address, which holds a password
     query: str = ""  # one SELECT
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSection:
+    """Where traces go (extra `otel`); an empty endpoint makes none."""
+
+    endpoint: str = ""  # of a collector: http://127.0.0.1:4318/v1/traces
+    percent: int = 100  # of the requests that are traced
+
+
+@dataclass(frozen=True, slots=True)
+class OidcSection:
+    """The city's sign-in service (OpenID Connect); empty = passwords alone."""
+
+    issuer: str = ""  # https://…, as the service names itself
+    client_id: str = ""
+    client_secret: str = ""
+    client_secret_file: str = ""
+    name_fa: str = ""  # of the service, on the button
+    name_en: str = ""
+    allow_private: tuple[str, ...] = ()  # networks that the service may be in
+
+
+@dataclass(frozen=True, slots=True)
+class MailSection:
+    """Where notices by e-mail go out; an empty host sends none."""
+
+    host: str = ""
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    sender: str = ""  # the address that notices come from
+    ca_file: str = ""  # PEM; empty = the system's certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +236,9 @@ class Config:
     mirror: MirrorSection = field(default_factory=MirrorSection)
     search: SearchSection = field(default_factory=SearchSection)
     logs: LogsSection = field(default_factory=LogsSection)
+    tracing: TracingSection = field(default_factory=TracingSection)
+    oidc: OidcSection = field(default_factory=OidcSection)
+    mail: MailSection = field(default_factory=MailSection)
     deliveries: tuple[DeliverySection, ...] = ()
     folder: Path = field(default_factory=Path)
 
@@ -290,11 +332,19 @@ def _complete(config: Config) -> Config:
     federation = config.federation
     if not federation.origin and city:
         federation = replace(federation, origin=f"{city}.example/catalog")
-    store = config.store
+    store, oidc, mail = config.store, config.oidc, config.mail
     if store.secret_key_file:
-        secret = (config.folder / store.secret_key_file).read_text("utf-8").strip()
-        store = replace(store, secret_key=secret)
-    return replace(config, federation=federation, store=store)
+        store = replace(store, secret_key=_secret(config, store.secret_key_file))
+    if oidc.client_secret_file:
+        oidc = replace(oidc, client_secret=_secret(config, oidc.client_secret_file))
+    if mail.password_file:
+        mail = replace(mail, password=_secret(config, mail.password_file))
+    return replace(config, federation=federation, store=store, oidc=oidc, mail=mail)
+
+
+def _secret(config: Config, name: str) -> str:
+    """Return a secret from a file of its own."""
+    return (config.folder / name).read_text("utf-8").strip()
 
 
 def _build(kind: type, value: object, path: str) -> Any:

@@ -7,6 +7,7 @@ a database from a newer release is refused with a sentence.
 Crash: a migration and its number are one transaction; a kill leaves the one before.
 """
 
+import errno
 import fcntl
 import sqlite3
 import threading
@@ -14,31 +15,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shahrdad.datasets.errors import ConflictError, Reason
+from shahrdad.datasets.errors import ConflictError, Reason, UnavailableError
 
 BUSY_MILLISECONDS = 20_000
 MMAP_BYTES = 256 * 1024**2
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# The last two: the log of writes, and its index, find no room to grow.
+DATABASE_FULL = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+)
 
 
 def migrations() -> tuple[str, ...]:
     """Return every portion's SQL in the order it was released; only append here."""
     from shahrdad.federation import log_store
     from shahrdad.node import (
+        card_schema,
         catalog_schema,
+        deferred_schema,
         deliveries,
         drafts_schema,
+        feedback,
         intakes,
         jobs,
+        notices,
         resumable,
         submissions,
     )
+    from shahrdad.node.accounts import linking
     from shahrdad.node.accounts import schema as accounts_schema
     from shahrdad.node.bridge import schema
     from shahrdad.node.executor import task_store
     from shahrdad.node.store import collection, scrub
 
     return (
-        *log_store.MIGRATIONS,
+        *log_store.MIGRATIONS[:1],
         *catalog_schema.MIGRATIONS,
         *submissions.MIGRATIONS,
         *collection.MIGRATIONS,
@@ -51,7 +62,32 @@ def migrations() -> tuple[str, ...]:
         *intakes.MIGRATIONS,
         *resumable.MIGRATIONS,
         *deliveries.MIGRATIONS,
+        *linking.MIGRATIONS,
+        *notices.MIGRATIONS,
+        *deferred_schema.MIGRATIONS,
+        *card_schema.MIGRATIONS,
+        *log_store.MIGRATIONS[1:2],
+        *feedback.MIGRATIONS,
     )
+
+
+@contextmanager
+def full_disk_said() -> Iterator[None]:
+    """Say in a sentence that a disk is full, whoever found it: SQLite or the system.
+
+    Raises:
+        UnavailableError: DISK_FULL.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) not in DATABASE_FULL:
+            raise
+        raise UnavailableError(Reason.DISK_FULL) from error
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise UnavailableError(Reason.DISK_FULL) from error
 
 
 class Database:
@@ -99,10 +135,12 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # When a disk is full SQLite ends it sometimes, and sometimes not.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

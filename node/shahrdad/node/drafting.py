@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shahrdad.datasets.errors import ConflictError, DataError, Reason, RequestError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafts, record
+from shahrdad.node import drafts, record, tracing
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import Actor
@@ -369,6 +369,7 @@ def _finish(node: "Node") -> list[Draft]:
     return [_publish(node, draft) for draft in waiting]
 
 
+@tracing.span("publish")
 def _publish(node: "Node", draft: Draft) -> Draft:
     """Write an approved draft to the log; may be repeated after any error."""
     if draft.now.content is None:
@@ -492,13 +493,13 @@ def original_file(node: "Node", digest: Digest, name: str) -> Iterator[Path]:
 
 
 def safe_name(name: str) -> str:
-    """Return a file's name without folders and control characters.
+    """Return a file's name without folders, quotation marks and control characters.
 
     >>> safe_name("../../etc/بودجه.xlsx"), safe_name("..")
     ('بودجه.xlsx', 'file')
     """
     last = name.replace("\\", "/").rpartition("/")[2]
-    plain = "".join(letter for letter in last if letter.isprintable())
+    plain = "".join(letter for letter in last if letter.isprintable() and letter != '"')
     stem, dot, suffix = plain.rpartition(".")
     if not stem.strip(". "):
         return "file"

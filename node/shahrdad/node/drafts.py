@@ -26,6 +26,7 @@ from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import stamp
 from shahrdad.node.accounts.roles import Action, Actor, Role
 from shahrdad.node.drafts_schema import MIGRATIONS
+from shahrdad.node.store.collection import release
 
 __all__ = ["MIGRATIONS", "Draft", "Revision"]
 
@@ -225,7 +226,9 @@ def return_(
 def discard(
     connection: sqlite3.Connection, draft: Draft, by: Actor, at: datetime
 ) -> Draft:
-    """Give a draft up; its row stays.
+    """Give a draft up; its row stays, its objects are free to be collected.
+
+    The file as it came stays, named by itself.
 
     Raises:
         RequestError: DRAFT_STATE, FORBIDDEN, SCOPE_MISSING.
@@ -239,6 +242,7 @@ def discard(
         (stamp(at), draft.id, draft.revision),
     )
     _expect_changed(connection, changed.rowcount, draft)
+    release(connection, "draft", draft.id)
     audit.append(connection, by, "draft.discard", draft.id, at=at)
     return get(connection, draft.id)
 

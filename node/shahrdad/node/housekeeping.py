@@ -1,6 +1,7 @@
 """What `serve` does beside answering: finish approvals, and forget what is too old.
 
-each minute       approved drafts that a kill or an error left are published
+each minute       approved drafts that a kill or an error left are published,
+                  deliveries that are due are fetched, notices go out by e-mail
 every six hours   names and addresses of the audit older than two years, files that
                   did not arrive whole, and uploads that no draft was made of
 """
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shahrdad.datasets.errors import ShahrdadError
-from shahrdad.node import deliveries, drafting, drafts, resumable
+from shahrdad.node import deliveries, drafting, drafts, notices, resumable
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import present, stamp
+from shahrdad.node.http.write import deferring
 from shahrdad.node.http.write.limits import UPLOAD_HOURS
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def run(node: "Node", ended: threading.Event) -> None:
             for draft in finish_approved(node):
                 log.info("finished", draft=draft.id, index=draft.index)
             deliveries.run_due(node, present())
+            notices.run(node, present())
             if time.monotonic() - forgotten >= FORGET_SECONDS:
                 log.info("forgotten", **forget_old(node, present()))
                 forgotten = time.monotonic()
@@ -63,12 +66,14 @@ def forget_old(node: "Node", at: datetime) -> dict[str, int]:
     """Forget what is kept too long.
 
     Returns:
-        How many personal values of the audit, unfinished files and unused uploads.
+        How many personal values of the audit, unfinished files, unused uploads, and
+        answers that nobody asks for any more.
     """
     old = stamp(at - timedelta(hours=UPLOAD_HOURS))
     with node.database.transaction() as connection:
         personal = audit.forget(connection, at)
         pieces = resumable.forget_old(node, connection, at)
+        answers = deferring.forget_old(connection, old)
         # The row stays: whoever sent a file does not approve it, years later either.
         unused = connection.execute(
             "DELETE FROM object_ref WHERE kind='draft' AND owner IN ("
@@ -76,4 +81,9 @@ def forget_old(node: "Node", at: datetime) -> dict[str, int]:
             "  SELECT upload FROM intake WHERE stage NOT IN('drafted','discarded')))",
             (old,),
         ).rowcount
-    return {"personal": personal, "pieces": pieces, "uploads": unused}
+    return {
+        "personal": personal,
+        "pieces": pieces,
+        "uploads": unused,
+        "answers": answers,
+    }

@@ -67,6 +67,7 @@ class Said:
         columns: Field by label; None leaves a column out.
         keep: Labels that are carried as columns of the city's own.
         constants: Text by field that no column is.
+        values: Code by text of a cell, by field.
         source: Kind, sheet and header rows, as a profile has them.
         stated: Units that the file states.
         known: The saved profile that knew the layout.
@@ -81,6 +82,7 @@ class Said:
     columns: Mapping[str, str | None] = field(default_factory=dict)
     keep: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
     stated: tuple[str, ...] = ()
     known: str | None = None
@@ -96,7 +98,14 @@ class Said:
     def unmatched(self) -> "Said":
         """Return this without what was said of the layout of another file."""
         return replace(
-            self, read=False, labels=(), columns={}, keep=(), constants={}, known=None
+            self,
+            read=False,
+            labels=(),
+            columns={},
+            keep=(),
+            constants={},
+            values={},
+            known=None,
         )
 
     def profile(self, standard: Standard) -> dict[str, Any]:
@@ -110,6 +119,7 @@ class Said:
             columns=self.columns,
             keep=self.keep,
             constants=self.constants,
+            values=self.values,
             money_unit=self.options.get("unit"),
             calendar=self.options.get("calendar"),
         )
@@ -246,14 +256,17 @@ def next_stage(said: Said, outline: Mapping[str, Any]) -> Stage:
     ('read', 'match')
     >>> next_stage(Said(), {**seen, "known": "budget-lines-1"})
     'judging'
+    >>> next_stage(Said(), {**seen, "known": "budget-lines-1", "unknown": [{}]})
+    'unit'
     """
     if outline["error"] is not None:
         return "read"
+    unknown = bool(outline.get("unknown"))
     if outline.get("known"):
-        return "judging"
+        return "unit" if unknown else "judging"
     asked = outline["questions"] or {}
     columns = any(asked.get(name) for name in ("proposed", "asked", "missing"))
-    values = any(asked.get(name) for name in ("money", "calendar"))
+    values = unknown or any(asked.get(name) for name in ("money", "calendar"))
     if not columns and not values:
         return "judging"
     if not said.read:

@@ -124,6 +124,17 @@ def newest(connection: sqlite3.Connection, subject: str) -> Job | None:
     return _job(row) if row else None
 
 
+def cancel(connection: sqlite3.Connection, job: Job) -> bool:
+    """Take a job out of the queue; False when it has begun. The caller commits."""
+    values = {"reason": Reason.JOB_CANCELLED.value, "values": {"job": job.id}}
+    done = connection.execute(
+        "UPDATE job SET state='failed', problem=?, updated=?"
+        " WHERE id=? AND state='queued'",
+        (json.dumps(values), stamp(present()), job.id),
+    )
+    return done.rowcount == 1
+
+
 def counts(connection: sqlite3.Connection) -> dict[str, int]:
     """Return how many jobs there are in each state."""
     return dict(connection.execute("SELECT state, COUNT(*) FROM job GROUP BY state"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from shahrdad.federation.standing import head_state
 from shahrdad.federation.verify import checkpoint as checkpoints
-from shahrdad.node.peers import KnownPeer, known_peers
+from shahrdad.node.peers import KnownPeer, homes, known_peers
 from shahrdad.node.trust import members_of
 
 if TYPE_CHECKING:
@@ -23,12 +23,15 @@ def federation_status(node: "Node") -> dict[str, Any]:
         "quorum": node.keys.quorum,
         "witness": node.witness_vkey,
         "member_log": members.forum if members else None,
+        "homes": homes(node),
     }
 
 
 def _log(node: "Node", log: "LogState") -> dict[str, Any]:
     """Return what is known of one log."""
-    times = checkpoints.stored_cosignature_times(log.checkpoint or b"")
+    times = {}  # a log may be known, and even convicted, before any head is complete
+    if log.checkpoint is not None:
+        times = checkpoints.stored_cosignature_times(log.checkpoint)
     state = head_state(node.keys, log, int(time.time()))
     root = checkpoints.peek(log.checkpoint).root.hex() if log.checkpoint else None
     return {
@@ -67,7 +70,11 @@ def _peer(node: "Node", peer: KnownPeer) -> dict[str, Any]:
         state = "ok"
     error = None
     if problem is not None and remembered.failures:
-        error = {"reason": problem.reason, "fa": problem.detail, "en": problem.detail}
+        error = {
+            "reason": problem.reason,
+            "fa": problem.detail_fa or problem.detail,
+            "en": problem.detail,
+        }
     return {
         "name": name,
         "address": peer.grpc,

@@ -7,13 +7,11 @@
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from shahrdad.datasets.errors import Language
-from shahrdad.datasets.jalali import format_long
+from shahrdad.federation import sync_report
 from shahrdad.federation.sync_report import STATUSES
-from shahrdad.node.download import TEHRAN
 
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "fa": {
@@ -34,7 +32,9 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "signed": "امضاشده، هنوز بی تأیید شاهدان",
         "confirmed": "تأییدشده ({count} شاهد)",
         "stale": "کهنه: آخرین تأیید شاهدان {time}",
-        "quarantined": "قرنطینه: دو تاریخ امضا کرده است؛ shahrdad evidence",
+        "quarantined": (
+            "قرنطینه: دو تاریخ امضا کرده است؛ مدرک: shahrdad evidence export {origin}"
+        ),
         "missing": "{count} شناسنامه هنوز نرسیده",
         "paused": "نگه داشته شده؛ پس از بررسی: shahrdad resume {origin}",
     },
@@ -56,7 +56,10 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "signed": "signed, no quorum of witnesses yet",
         "confirmed": "confirmed ({count} witnesses)",
         "stale": "stale: the newest cosignature is of {time}",
-        "quarantined": "quarantined: it signed two histories; shahrdad evidence",
+        "quarantined": (
+            "quarantined: it signed two histories; the proof:"
+            " shahrdad evidence export {origin}"
+        ),
         "missing": "{count} records not arrived yet",
         "paused": "held for a person; after a look: shahrdad resume {origin}",
     },
@@ -96,8 +99,7 @@ def moment(text: str | None, language: Language) -> str:
     """Return an RFC 3339 time as a Jalali day and an hour in Tehran."""
     if not text:
         return WORDS[language]["never"]
-    local = datetime.fromisoformat(text).astimezone(TEHRAN)
-    return f"{format_long(local.date(), language)} {local:%H:%M}"
+    return sync_report.moment(text, language)
 
 
 def _facts(log: Mapping[str, Any], language: Language) -> str:
@@ -108,6 +110,7 @@ def _facts(log: Mapping[str, Any], language: Language) -> str:
         words[log["state"]].format(
             count=log["cosignatures"],
             time=moment(log["newest_cosignature"], language),
+            origin=log["origin"],
         )
     )
     if log["status"] == "paused":

@@ -59,7 +59,9 @@ def outline(
         values}; `reading` {format, sheet, header_rows, encoding, how, delimiter} or
         None; `sheets`, each {name, rows}; `head`, rows of texts; `labels`; `samples`
         by label; `questions` as `Questions.to_dict`;
-        `per_head`, each {unit, rial, plausible}.
+        `per_head`, each {unit, rial, plausible}; `unknown`, texts of code columns that
+        name no code, each {field, label, count, row, nearest}, once the columns are
+        settled.
 
     Raises:
         DataError: SOURCE_UNREADABLE: the worker met a limit.
@@ -110,6 +112,7 @@ def describe(request: Mapping[str, Any]) -> dict[str, Any]:
         "samples": {},
         "questions": None,
         "per_head": [],
+        "unknown": [],
     }
     try:
         table = open_table(
@@ -136,9 +139,47 @@ def describe(request: Mapping[str, Any]) -> dict[str, Any]:
     found |= _looked_at(file, options, facts.sheet)
     last = max(facts.header_rows, default=1)
     found["samples"] = _samples(found["head"][last:], table.labels)
-    if request["population"] and table.questions and table.questions.money:
+    asked = table.questions
+    if request["population"] and asked and asked.money:
         found["per_head"] = _per_head(table, request["population"])
+    settled = asked is None or not (asked.proposed or asked.asked or asked.missing)
+    if found["known"] or settled:
+        found["unknown"] = _unknown(file, standard, request, options, found["known"])
     return found
+
+
+def _unknown(
+    file: Path,
+    standard: "Standard",
+    request: Mapping[str, Any],
+    options: "Options",
+    known: str | None,
+) -> list[dict[str, Any]]:
+    """Return the texts of code columns that name no code; codes, the nearest first."""
+    from shahrdad.node.profiles import Profiles, with_constants
+    from shahrdad.validators import label_questions
+    from shahrdad.validators.importing import open_table
+
+    profile = request["profile"]
+    if known is not None:
+        saved = Profiles(Path(request["profiles"])).get(known)
+        profile = with_constants(saved.descriptor, profile.get("columns", ()))
+    try:
+        table = open_table(file, standard=standard, profile=profile, options=options)
+        questions = label_questions.ask(table, standard.fields)
+    except DataError:
+        return []  # the result of the check says what it is
+    return [
+        {
+            "field": one.field,
+            "label": one.label,
+            "count": one.count,
+            "row": one.row,
+            "nearest": [near.value for near in one.nearest],
+        }
+        for one in questions
+        if len(one.label) <= CELL_LETTERS_MAX  # a whole sentence is no label
+    ]
 
 
 def _known(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from shahrdad.federation.grpc_reader import GrpcReader
     from shahrdad.node.city import Node
 
+MIRROR = "/mirror"  # where a node serves its public files
+
 
 @dataclass(frozen=True, slots=True)
 class KnownPeer:
@@ -52,6 +54,29 @@ def known_peers(node: "Node", names: Sequence[str] = ()) -> list[KnownPeer]:
             roots = address.tls_roots.encode() if address.tls_roots else None
             found[name] = KnownPeer(name, address.address, roots, static=member.static)
     return [peer for name, peer in found.items() if not names or name in names]
+
+
+def homes(node: "Node") -> dict[str, str]:
+    """Return where the nodes of other cities are, by city, as far as it is known.
+
+    A node serves its public files at `/mirror` of its root; files in a bucket tell
+    nothing of where the node is.
+    """
+    members = members_of(node)
+    prefixes = {
+        member.city: member.static
+        for member in (members.membership.active() if members else ())
+    }
+    for peer in node.config.federation.peers:
+        if peer.static:
+            prefixes[peer.name] = (peer.static,)
+    found = {}
+    for city, known in prefixes.items():
+        roots = [one.rstrip("/") for one in known]
+        own = [one for one in roots if one.endswith(MIRROR)]
+        if own:
+            found[city] = own[0].removesuffix(MIRROR)
+    return found
 
 
 def find_peer(node: "Node", name: str) -> KnownPeer:

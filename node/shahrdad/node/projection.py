@@ -20,7 +20,8 @@ from shahrdad.datasets.alphabet import sort_key
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.entry import Entry, parse
-from shahrdad.node import catalog_schema, record, search_index
+from shahrdad.node import card_schema, catalog_schema, record, search_index
+from shahrdad.node.cards import Cards
 from shahrdad.node.database import Database
 from shahrdad.node.limits import RECORD_BYTES_MAX, TITLE_LETTERS_MAX
 from shahrdad.node.store.collection import note_rebuilt
@@ -81,13 +82,19 @@ class Projection:
     Args:
         database: The node's database.
         city_of: The city slug of a log's origin, or None when the log is no city's.
+        cards: What writes the lists' view of each dataset.
     """
 
     def __init__(
-        self, database: Database, city_of: Callable[[str], str | None]
+        self,
+        database: Database,
+        city_of: Callable[[str], str | None],
+        cards: Cards,
     ) -> None:
         self._database = database
         self._city_of = city_of
+        self._cards = cards
+        self._filled = False
 
     def follow(self) -> int:
         """Apply what the logs have and the catalog has not.
@@ -96,6 +103,9 @@ class Projection:
             The number of entries applied.
         """
         applied = 0
+        if not self._filled:
+            self._cards.fill(self._database)
+            self._filled = True
         # Read to the end first: an open cursor would hold an old snapshot, and a write
         # on top of it is refused while another process writes.
         logs = self._database.connect().execute(
@@ -113,12 +123,16 @@ class Projection:
     def rebuild(self) -> int:
         """Drop the catalog and build it again from the logs and bodies."""
         with self._database.transaction() as connection:
-            for statement in catalog_schema.CLEAR.split(";"):
+            for statement in (catalog_schema.CLEAR + card_schema.CLEAR).split(";"):
                 if statement.strip():
                     connection.execute(statement)
             # Until all is applied again, objects look unnamed that are not.
             note_rebuilt(connection, datetime.now(UTC))
         return self.follow()
+
+    def renew_cards(self) -> int:
+        """Make the cards again that another release or configuration made."""
+        return self._cards.renew(self._database)
 
     def epoch(self) -> str:
         """Return the random name of this feed; after a rebuild it has another."""
@@ -160,6 +174,11 @@ class Projection:
                 "UPDATE dataset_version SET state='redacted' WHERE log=? AND sha256=?",
                 (log, entry.sha256.raw),
             )
+            for (dataset,) in connection.execute(
+                "SELECT id FROM dataset WHERE log=? AND sha256=?",
+                (log, entry.sha256.raw),
+            ).fetchall():
+                self._cards.write(connection, dataset)
             return
         if entry.key is None or not entry.key.startswith(KEY_PREFIX):
             return
@@ -193,6 +212,7 @@ class Projection:
             (entry.time, dataset),
         )
         _adopt(connection, dataset, n, ref, entry.sha256.raw)
+        self._cards.write(connection, dataset)
 
     def _withdraw(
         self, connection: sqlite3.Connection, log: int, ref: str, entry: Entry
@@ -210,6 +230,7 @@ class Projection:
         )
         search_index.remove(connection, row[0])
         _tell(connection, log, ref, entry, row[1])
+        self._cards.write(connection, row[0])
 
     def _adopt_arrived_bodies(self) -> None:
         """Show the versions whose records arrived after their entries."""
@@ -222,6 +243,7 @@ class Projection:
         for dataset, n, ref, sha256 in arrived:
             with self._database.transaction() as writer:
                 _adopt(writer, dataset, n, ref, sha256)
+                self._cards.write(writer, dataset)
 
 
 def _dataset_id(

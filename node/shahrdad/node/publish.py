@@ -24,7 +24,7 @@ from shahrdad.datasets import standards
 from shahrdad.datasets.errors import ConflictError, DataError, Reason, RequestError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import record, submissions
+from shahrdad.node import record, submissions, tracing
 from shahrdad.node.config import SLUG
 from shahrdad.node.family_table import compact_schema, resource_name, table_info
 from shahrdad.node.limits import RECORD_BYTES_MAX
@@ -104,6 +104,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@tracing.span("publish")
 def publish(
     node: "Node", handed: Handed, on_progress: OnProgress | None = None
 ) -> tuple[Outcome, "Report"]:

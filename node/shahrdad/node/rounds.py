@@ -25,6 +25,8 @@ from shahrdad.federation.push import PushReport, push_log
 from shahrdad.federation.reader import LogReader
 from shahrdad.federation.sync import SyncPeer
 from shahrdad.federation.sync_report import Refusal, SyncReport
+from shahrdad.node import tracing
+from shahrdad.node.database import full_disk_said
 from shahrdad.node.exchange import Exchange
 from shahrdad.node.own_heads import start_writer
 from shahrdad.node.peers import KnownPeer, dialler, known_peers, open_reader
@@ -97,6 +99,7 @@ class RoundReport:
         return "\n".join([self.sync.text(language), line, *faults])
 
 
+@tracing.span("round")
 def run_round(
     node: "Node",
     names: Sequence[str] = (),
@@ -111,9 +114,12 @@ def run_round(
         names: Only these peers; empty means all.
         force: Ask also peers that are in backoff.
         unbraked: Logs that may withdraw as much as they do; see `shahrdad resume`.
+
+    Raises:
+        UnavailableError: DISK_FULL: what was stored before stands.
     """
     chosen = known_peers(node, names)
-    with node.database.exclusive("round"):
+    with full_disk_said(), node.database.exclusive("round"):
         exchange = Exchange(node, unbraked)
         report = exchange.syncer.round(
             sync_peers(node, chosen), full=bool(unbraked), force=force
@@ -142,11 +148,18 @@ def follow_peers(
     exchange = Exchange(node)
 
     def settle(report: SyncReport) -> None:
-        exchange.settle()
-        if report.own_ahead:
-            heal(node)
-        node.projection.follow()
-        on_report(RoundReport(report, mirror_objects(node, known_peers(node))))
+        objects = MirrorReport()
+        try:
+            with full_disk_said():
+                exchange.settle()
+                if report.own_ahead:
+                    heal(node)
+                node.projection.follow()
+                objects = mirror_objects(node, known_peers(node))
+        except ShahrdadError as error:  # the next turn tries again
+            origin = node.config.federation.origin
+            report.refused.append(_refusal(node.config.node.city, origin, error))
+        on_report(RoundReport(report, objects))
         node.database.close()
 
     while not ended.is_set():
@@ -190,18 +203,16 @@ def push_back(
         try:
             push_to(exchange, peer, origin)
         except ShahrdadError as error:
-            report.refused.append(
-                Refusal(
-                    peer.name,
-                    origin,
-                    None,
-                    error.reason.value,
-                    error.text("fa"),
-                    error.text("en"),
-                )
-            )
+            report.refused.append(_refusal(peer.name, origin, error))
     if peers:
         exchange.settle()
+
+
+def _refusal(name: str, origin: str, error: ShahrdadError) -> Refusal:
+    """Return a line of the ledger about a log."""
+    return Refusal(
+        name, origin, None, error.reason.value, error.text("fa"), error.text("en")
+    )
 
 
 def push_to(exchange: Exchange, peer: KnownPeer, origin: str) -> PushReport:

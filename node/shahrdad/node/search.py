@@ -11,7 +11,7 @@ cursor is of one state of the index, and expires with it.
 'live'
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -62,7 +62,8 @@ class Found:
     """A page of datasets.
 
     Attributes:
-        datasets: In order.
+        ids: Their row numbers, in order.
+        load: Reads datasets by row number.
         total: Of all pages.
         order: What was asked for, or followed from the query.
         ranking: `newest` when a query was too common to rank by relevance.
@@ -71,7 +72,8 @@ class Found:
         approximate: Which of "total" and "facets" are only about right.
     """
 
-    datasets: tuple[Dataset, ...]
+    ids: tuple[int, ...]
+    load: Callable[[Sequence[int]], tuple[Dataset, ...]]
     total: int
     order: Order
     ranking: Ranking
@@ -80,6 +82,11 @@ class Found:
     facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     approximate: frozenset[str] = frozenset()
     did_you_mean: str | None = None
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The datasets, read anew; without those that are gone."""
+        return self.load(self.ids)
 
 
 class Search:
@@ -204,13 +211,13 @@ class Search:
 
     def _found(self, ask: Ask, hits: Hits, q: str) -> Found:
         """Return the page that a person sees."""
-        datasets = self._catalog.by_ids(hits.ids[: ask.limit])
+        ids = hits.ids[: ask.limit]
         following = None
-        if len(hits.ids) > ask.limit and datasets:
+        if len(hits.ids) > ask.limit and (last := self._last(ids)):
             following = Cursor(
                 ask.order,
                 hits.ranking,
-                self._next_key(ask, hits, datasets[-1]),
+                self._next_key(ask, hits, last),
                 ask.mark,
                 (q, ask.filters),
             ).encode()
@@ -218,7 +225,8 @@ class Search:
         if ask.query.match is not None and hits.total < FEW_HITS and not ask.after:
             nearest = nearest_query(self._database.connect(), q)
         return Found(
-            datasets=datasets,
+            ids=ids,
+            load=self._catalog.by_ids,
             total=hits.total,
             order=ask.order,
             ranking=hits.ranking,
@@ -228,6 +236,13 @@ class Search:
             approximate=hits.approximate,
             did_you_mean=nearest,
         )
+
+    def _last(self, ids: Sequence[int]) -> Dataset | None:
+        """Return the last of some datasets that is still there."""
+        if not ids:
+            return None
+        found = self._catalog.by_ids(ids[-1:]) or self._catalog.by_ids(ids)
+        return found[-1] if found else None
 
     def _next_key(self, ask: Ask, hits: Hits, last: Dataset) -> Key:
         """Return where the page ends."""

@@ -8,7 +8,7 @@ same.
 import base64
 import binascii
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from shahrdad.datasets.errors import Reason, RequestError
@@ -38,7 +38,9 @@ class Cursor:
         """Return the text of the cursor."""
         place = [self.order, self.ranking, list(self.key), *self.mark]
         if self.asked is not None:
-            given = {name: v for name, v in asdict(self.asked[1]).items() if v}
+            filters = self.asked[1]
+            values = ((one.name, getattr(filters, one.name)) for one in fields(Filters))
+            given = {name: value for name, value in values if value}
             text = _pack([*place, self.asked[0], given])
             if len(text) <= CURSOR_LETTERS_MAX:
                 return text

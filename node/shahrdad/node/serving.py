@@ -23,14 +23,11 @@ import structlog
 import uvicorn
 
 from shahrdad.datasets.errors import Reason, ShahrdadError, UnavailableError
-from shahrdad.federation.mirror_service import WriteSide
-from shahrdad.federation.push import FEATURE_WITNESS
-from shahrdad.federation.reader import NodeFacts
-from shahrdad.federation.server import FederationServer, ServerSettings
-from shahrdad.federation.store_reader import StoreReader
+from shahrdad.federation.server import FederationServer
 from shahrdad.node import housekeeping
 from shahrdad.node.city import Node
-from shahrdad.node.exchange import Exchange
+from shahrdad.node.database import full_disk_said
+from shahrdad.node.grpc_serving import federation_server
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.view import NodeView
 from shahrdad.node.peers import known_peers
@@ -165,36 +162,6 @@ async def _start(federation: FederationServer, node: Node) -> int:
         ) from error
 
 
-def federation_server(node: Node) -> FederationServer:
-    """Return the federation service of a node."""
-    from importlib.metadata import version
-
-    section = node.config.grpc
-    folder = node.config.folder
-    settings = ServerSettings(
-        section.host,
-        section.port,
-        (folder / section.tls_certificate).read_bytes()
-        if section.tls_certificate
-        else b"",
-        (folder / section.tls_key).read_bytes() if section.tls_key else b"",
-    )
-    exchange = Exchange(node)
-    vkeys = (node.vkey, node.witness_vkey if exchange.witness else None)
-    facts = NodeFacts(
-        origin=node.config.federation.origin,
-        member_log_origin=node.config.federation.trust.member_log,
-        vkeys=tuple(vkey for vkey in vkeys if vkey),
-        features=("push", FEATURE_WITNESS) if exchange.witness else ("push",),
-        software=f"shahrdad/{version('shahrdad')}",
-    )
-    write = WriteSide(
-        exchange.ingest, exchange.witness, on_pushed=lambda origin: exchange.settle()
-    )
-    answers = StoreReader(node.logs, facts)
-    return FederationServer(settings, answers, node.logs, write)
-
-
 def _stop_on_signals(stopping: asyncio.Event) -> None:
     """Stop in order at the first signal, at once at the second."""
     loop = asyncio.get_running_loop()
@@ -212,6 +179,11 @@ def _follow(node: Node, ended: threading.Event) -> None:
     """Keep the catalog up with the logs, whichever process appends to them."""
     log = structlog.get_logger()
     seen = None
+    try:
+        if count := node.projection.renew_cards():
+            log.info("cards", renewed=count)
+    except ShahrdadError as error:
+        log.error("cards", reason=error.reason, detail=str(error))
     while not ended.is_set():
         try:
             (version,) = (
@@ -219,7 +191,8 @@ def _follow(node: Node, ended: threading.Event) -> None:
             )
             changes = (version, node.logs.last_seq())
             if changes != seen:
-                node.projection.follow()
+                with full_disk_said():
+                    node.projection.follow()
                 seen = changes
         except ShahrdadError as error:
             log.error("follow", reason=error.reason, detail=str(error))
@@ -250,6 +223,14 @@ def _follow_peers(node: Node, ended: threading.Event) -> None:
 
     def tell(report: RoundReport) -> None:
         log.info("turn", **report.counts())
+        for refusal in report.sync.refused:
+            log.warning(
+                "refused",
+                peer=refusal.peer,
+                origin=refusal.origin,
+                reason=refusal.reason,
+                detail=refusal.detail_en,
+            )
 
     follow_peers(node, ended, tell)
     node.database.close()

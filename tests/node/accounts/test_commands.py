@@ -97,6 +97,37 @@ def test_two_people_publish_at_the_command_line(folder: Path) -> None:
     assert "UNAUTHENTICATED" == again["reason"]
 
 
+def test_init_makes_the_first_administrator(tmp_path: Path) -> None:
+    """With a second factor; a weak password stops it before anything is made."""
+    words = ("init", str(tmp_path / "kerman"), "--city", "kerman", "--no-input")
+    weak = run(tmp_path, *words, "--owner", "adam", stdin="123456789012", code=2)
+    assert "PASSWORD_WEAK" == weak["reason"]
+    assert not (tmp_path / "kerman").exists()
+    made = run(tmp_path, *words, "--owner", "adam", stdin=PASSWORD)
+
+    assert (["admin"], True) == (made["owner"]["roles"], made["owner"]["second_factor"])
+    seed = made["owner"]["otpauth"].partition("secret=")[2].partition("&")[0]
+    assert seed == made["owner"]["setup_key"].replace(" ", "")
+    (one,) = run(tmp_path / "kerman", "user", "list")
+    assert "adam" == one["name"]
+
+
+def test_person_of_the_service_is_linked(folder: Path) -> None:
+    """Only where a service is configured; unlinking is always possible."""
+    run(folder, "user", "add", "edna", "-r", "editor", stdin=PASSWORD)
+    link = ("user", "link", "edna", "--subject", "4f1c")
+    assert "CONFIG_VALUE" == run(folder, *link, code=2)["reason"]
+    file = folder / "shahrdad.toml"
+    more = '\n[oidc]\nissuer = "https://sso.kerman.ir"\nclient_id = "x"\n'
+    file.write_text(file.read_text("utf-8") + more, "utf-8")
+    run(folder, *link)
+    run(folder, "user", "add", "paul", "-r", "editor", stdin=PASSWORD)
+    taken = ("user", "link", "paul", "--subject", "4f1c")
+    assert "IDENTITY_TAKEN" == run(folder, *taken, code=6)["reason"]
+    run(folder, "user", "unlink", "edna")
+    run(folder, *taken)
+
+
 def test_token_needs_its_owners_password(folder: Path) -> None:
     """Whoever runs the command does not become somebody else by it."""
     run(folder, "user", "add", "edna", "-r", "editor", stdin=PASSWORD)

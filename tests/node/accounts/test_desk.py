@@ -275,6 +275,80 @@ def answered(desk: Desk, page: Any) -> Any:
     return desk.settled(answer.headers["location"], "edna")
 
 
+def test_description_leads_on_to_the_review(desk: Desk) -> None:
+    """Who described the dataset sees at once what would be published."""
+    page = desk.settled(hand_in(desk, units()), "edna")
+    while not str(page.request.url.path).endswith("/check"):
+        page = answered(desk, page)
+    base = str(page.request.url.path).removesuffix("/check")
+    told = {"title_fa": "واحدهای تازه", "title_en": "New units", "license": "CC0-1.0"}
+    answer = desk.ask("POST", f"{base}/describe", "edna", data=told)
+    assert answer.headers["location"].endswith("?then=review")
+    review = desk.settled(answer.headers["location"], "edna")
+
+    assert str(review.request.url.path).endswith("/review")
+    assert "واحدهای تازه" in review.text
+
+
+LABELS = (
+    "شناسه واحد,نام واحد,نوع واحد,شماره منطقه,سازمان فاوا است؟\n"
+    "shahrdari,شهرداری,شهرداری مرکزی,,خیر\n"
+    "m1,منطقه یک,منطقهٔ شهرداری,1,خیر\n"
+    "m2,منطقه دو,منطقهٔ شهرداری,2,خیر\n"
+)
+
+
+def until(desk: Desk, page: Any, name: str) -> Any:
+    """Answer pages of questions until a page of this name comes."""
+    while not str(page.request.url.path).endswith(f"/{name}"):
+        assert str(page.request.url.path).endswith(("/read", "/match")), page.url
+        page = answered(desk, page)
+    return page
+
+
+def test_unknown_texts_of_code_columns_are_asked(desk: Desk) -> None:
+    """Each once, the nearest code first, nothing chosen; kept for the next file."""
+    address = hand_in(desk, LABELS.encode())
+    page = until(desk, desk.settled(address, "edna"), "unit")
+    selects = re.findall(r'<select id="(label-\d+)".*?</select>', page.text, re.DOTALL)
+    assert ["label-0", "label-1"] == selects
+    assert "۲ خانه، نخست در ردیف" in re.sub(r"<[^>]*>", "", page.text)
+    options = re.findall(r'<option value="(\w*)"', page.text)
+    assert ["", "municipality"] == options[:2]
+    assert " selected" not in page.text
+    path = page.request.url.path
+    wrong = desk.ask("POST", path, "edna", data={"label-0": "nothing"})
+    assert 422 == wrong.status_code
+    sent = {"label-0": "municipality", "label-1": "district"}
+    answer = desk.ask("POST", path, "edna", data=sent)
+    result = desk.settled(answer.headers["location"], "edna")
+    assert "check" in str(result.request.url.path)
+    assert "همه درست است" in result.text
+
+    more = LABELS + "fava,فاوا,سازمان وابسته به شهرداری,,بله\n"
+    address = hand_in(desk, more.encode())
+    page = desk.settled(address, "edna")
+    assert str(page.request.url.path).endswith("/unit")  # the layout is known
+    assert 1 == page.text.count('<select id="label-')
+    sent = {"label-0": "organization"}
+    answer = desk.ask("POST", page.request.url.path, "edna", data=sent)
+    assert "همه درست است" in desk.settled(answer.headers["location"], "edna").text
+    again = desk.settled(hand_in(desk, more.encode()), "edna")
+    assert str(again.request.url.path).endswith("/check")
+
+
+def test_text_that_is_not_answered_stays_an_error(desk: Desk) -> None:
+    """Who says nothing mends the file; the report names the cells."""
+    address = hand_in(desk, LABELS.replace("مرکزی", "مرکز شهر").encode())
+    page = desk.settled(address, "edna")
+    assert str(page.request.url.path).endswith("/unit")
+    answer = desk.ask("POST", page.request.url.path, "edna", data={"label-0": ""})
+    result = desk.settled(answer.headers["location"], "edna")
+
+    assert "شهرداری مرکز" in result.text
+    assert 'class="finding bad"' in result.text
+
+
 def test_file_of_another_is_unknown(desk: Desk) -> None:
     """Nobody answers for a file that somebody else handed in."""
     address = hand_in(desk, units())

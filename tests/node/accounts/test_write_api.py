@@ -104,6 +104,7 @@ def test_every_address_by_every_role(office: Office, one: Any, role: Role) -> No
     path = one.path.format(
         draft="01J00000000000000000000000",
         upload="01J00000000000000000000000",
+        job="01J00000000000000000000000",
         name="nobody",
         token="nothing0",
         city="kerman",
@@ -123,7 +124,7 @@ def test_every_address_refuses_strangers_and_foreign_sites(
     office: Office, one: Any
 ) -> None:
     """Without a right nothing happens, and no cookie works from another site."""
-    blanks = ("draft", "upload", "name", "token", "slug")
+    blanks = ("draft", "upload", "job", "name", "token", "slug")
     path = one.path.format(city="kerman", **dict.fromkeys(blanks, "x"))
     if one.right is not None:
         for token in ("", "nonsense", "shahrdad_" + "0" * 49):

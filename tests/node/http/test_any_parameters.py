@@ -3,16 +3,11 @@
 from typing import Any
 from urllib.parse import urlencode
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from http_world import World
 from shahrdad.datasets.standards import load
-from shahrdad.node.http.ckan.directory import Directory, plan
-from shahrdad.node.http.ckan.packages import Packages
-from shahrdad.node.http.ckan.search import search
 from shahrdad.node.table.filters import OPERATORS
 from shahrdad.node.table.query import AGGREGATES
 
@@ -63,61 +58,3 @@ def test_rows_are_of_the_dataset_that_was_asked(
     assert {"1129"} >= {
         row["city_code"] for row in rows if isinstance(row, dict) and "city_code" in row
     }
-
-
-CLAUSES = st.sampled_from(
-    [
-        "*:*",
-        "organization:kerman",
-        'organization:"rasht"',
-        "+groups:budget_lines",
-        "name:kerman--active-systems",
-        "state:active",
-        "type:dataset",
-        "license_id:cc-by-4.0",
-        "metadata_modified:[2025-11-15T00:00:00Z TO *]",
-        "metadata_modified:{* TO 2025-11-15T00:00:00Z}",
-    ]
-)
-SORTS = [
-    "id asc",
-    "id desc",
-    "name desc",
-    "metadata_modified desc, id asc",
-    "title asc",
-]
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    queries=st.lists(CLAUSES, max_size=3),
-    sort=st.sampled_from(SORTS),
-    start=st.integers(0, 4),
-    base=st.sampled_from(["own", "all", "harvest"]),
-)
-def test_index_of_the_facade_finds_what_reading_all_finds(
-    world: World, queries: list[str], sort: str, start: int, base: Any
-) -> None:
-    """The fast way and the thorough way give the same datasets in the same order."""
-    values = {"fq_list": queries, "sort": sort, "start": start, "rows": 2}
-    thorough = search(Packages().list(world, base), values)
-    planned = plan(world, base, queries, sort)
-
-    assert planned is not None
-    assert isinstance(thorough, dict)
-    count, refs = Directory().page(world, planned, start, 2)
-    assert thorough["count"] == count
-    assert [one["name"] for one in thorough["results"]] == [
-        ref.replace("/", "--") for ref in refs
-    ]
-
-
-@pytest.mark.parametrize(
-    "query",
-    ["پایگاه", "tags:budget", "-organization:kerman", "a OR b", "res_format:CSV"],
-)
-def test_what_the_index_cannot_answer_is_left_to_reading(
-    world: World, query: str
-) -> None:
-    """Words, tags, formats and alternatives need the dictionaries."""
-    assert plan(world, "own", [query], "id asc") is None

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 FORM = "%Y-%m-%dT%H:%M:%SZ"
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def stamp(moment: datetime) -> str:

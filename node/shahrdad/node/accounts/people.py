@@ -94,7 +94,7 @@ def set_grants(
     """
     connection.execute("DELETE FROM role_grant WHERE account=?", (account.id,))
     _grant(connection, account.id, account.name, account.kind, grants)
-    _end_sessions(connection, account)
+    end_sessions(connection, account)
     audit.append(
         connection,
         by,
@@ -124,7 +124,7 @@ def set_password(
         "UPDATE account SET password=? WHERE id=?",
         (passwords.make_hash(password), account.id),
     )
-    _end_sessions(connection, account)
+    end_sessions(connection, account)
     audit.append(connection, by, "account.password", account.name, at=at)
 
 
@@ -136,7 +136,7 @@ def disable(
         "UPDATE account SET disabled=COALESCE(disabled, ?) WHERE id=?",
         (stamp(at), account.id),
     )
-    _end_sessions(connection, account)
+    end_sessions(connection, account)
     audit.append(connection, by, "account.disable", account.name, at=at)
 
 
@@ -221,7 +221,8 @@ def _grant(
         )
 
 
-def _end_sessions(connection: sqlite3.Connection, account: Account) -> None:
+def end_sessions(connection: sqlite3.Connection, account: Account) -> None:
+    """Let no session of an account count any more; the caller commits."""
     connection.execute("DELETE FROM session WHERE account=?", (account.id,))
 
 

@@ -43,6 +43,7 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
     REDACT = "redact"
     REDACT_APPROVE = "redact.approve"
+    FEEDBACK = "feedback.decide"
     ACCOUNTS = "accounts"
     TOKENS = "tokens"
     TOKENS_OWN = "tokens.own"
@@ -64,6 +65,7 @@ ALLOWED: dict[Action, frozenset[Role]] = {
     Action.WITHDRAW: frozenset({Role.PUBLISHER}),
     Action.REDACT: frozenset({Role.PUBLISHER, Role.ADMIN}),
     Action.REDACT_APPROVE: frozenset({Role.PUBLISHER, Role.ADMIN}),
+    Action.FEEDBACK: frozenset({Role.PUBLISHER, Role.ADMIN}),
     Action.ACCOUNTS: frozenset({Role.ADMIN}),
     Action.TOKENS: frozenset({Role.ADMIN}),
     Action.TOKENS_OWN: _EVERYONE,
@@ -82,6 +84,7 @@ SCOPE_OF: dict[Action, str | None] = {  # None: a token is enough, whatever its 
     Action.WITHDRAW: "draft:write",
     Action.REDACT: "draft:write",
     Action.REDACT_APPROVE: "approve",
+    Action.FEEDBACK: "approve",
     Action.ACCOUNTS: "admin:accounts",
     Action.TOKENS: "admin:tokens",
     Action.TOKENS_OWN: "admin:tokens",

@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
 
 from shahrdad.node.accounts.keys import AccountKey
 from shahrdad.node.accounts.limits import RECOVERY_CODES
@@ -25,6 +26,16 @@ class Enrolment:
 
     address: str  # otpauth://…
     recovery: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The seed as a person types it into a telephone: groups of four letters.
+
+        >>> Enrolment("otpauth://totp/x?secret=ABCDEFGH&issuer=y", ()).key
+        'ABCD EFGH'
+        """
+        (seed,) = parse_qs(urlsplit(self.address).query)["secret"]
+        return " ".join(seed[at : at + 4] for at in range(0, len(seed), 4))
 
 
 def enrol(

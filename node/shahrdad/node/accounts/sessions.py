@@ -65,29 +65,76 @@ def authenticate(
         )
     right = passwords.matches(stored, password)  # as long for nobody as for somebody
     with database.transaction() as connection:
-        if (
-            not right
-            or account is None
-            or not _second(connection, key, account, code, at)
-        ):
-            audit.append(
-                connection,
-                asker,
-                "login",
-                account.name if account else "unknown",
-                at=at,
-                decision="refused",
-                reason=Reason.LOGIN_REFUSED.value,
-            )
-            refused = True
+        if account is None or not right:
+            proved = False
         else:
-            connection.execute("DELETE FROM login_try WHERE who=?", (who,))
-            refused = False
-    if refused or account is None:
+            proved = _second(connection, key, account, code, at)
+        _settle_try(connection, who, account, asker, proved=proved, at=at)
+    if not proved or account is None:
         raise RequestError(Reason.LOGIN_REFUSED)
+    check_second_factor(account)
+    return account
+
+
+def authenticate_second(
+    database: Database,
+    key: AccountKey,
+    account: Account,
+    code: str,
+    *,
+    asker: Actor,
+    at: datetime,
+) -> None:
+    """Check the second factor of a person whom the sign-in service vouched for.
+
+    Wrong codes are counted as wrong passwords are.
+
+    Raises:
+        RequestError: LOGIN_REFUSED, SECOND_FACTOR_NEEDED.
+        UnavailableError: LOGIN_THROTTLED.
+    """
+    check_second_factor(account)
+    who = key.mac("login", account.name.encode())
+    _count_try(database, who, at)
+    with database.transaction() as connection:
+        proved = not account.disabled and _second(connection, key, account, code, at)
+        _settle_try(connection, who, account, asker, proved=proved, at=at)
+    if not proved:
+        raise RequestError(Reason.LOGIN_REFUSED)
+
+
+def check_second_factor(account: Account) -> None:
+    """Refuse an account whose roles need a second factor that it does not have.
+
+    Raises:
+        RequestError: SECOND_FACTOR_NEEDED.
+    """
     if account.needs_second_factor and not account.has_second_factor:
         raise RequestError(Reason.SECOND_FACTOR_NEEDED, account=account.name)
-    return account
+
+
+def _settle_try(
+    connection: sqlite3.Connection,
+    who: bytes,
+    account: Account | None,
+    asker: Actor,
+    *,
+    proved: bool,
+    at: datetime,
+) -> None:
+    """Forget the wrong tries before a right one; note a refusal in the audit."""
+    if proved:
+        connection.execute("DELETE FROM login_try WHERE who=?", (who,))
+        return
+    audit.append(
+        connection,
+        asker,
+        "login",
+        account.name if account else "unknown",
+        at=at,
+        decision="refused",
+        reason=Reason.LOGIN_REFUSED.value,
+    )
 
 
 def _second(
@@ -138,9 +185,23 @@ def _known(connection: sqlite3.Connection, name: str) -> Account | None:
 
 
 def open_session(
-    database: Database, key: AccountKey, account: Account, asker: Actor, at: datetime
+    database: Database,
+    key: AccountKey,
+    account: Account,
+    asker: Actor,
+    at: datetime,
+    proved: datetime | None = None,
 ) -> str:
-    """Begin a session of an authenticated account, and return its secret."""
+    """Begin a session of an authenticated account, and return its secret.
+
+    Args:
+        database: The node's.
+        key: What sessions are kept under.
+        account: Whose it is.
+        asker: Address and request, for the audit.
+        at: When.
+        proved: When the password was given, where that is longer ago.
+    """
     text = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     with database.transaction() as connection:
         connection.execute("DELETE FROM session WHERE expires<=?", (stamp(at),))
@@ -150,7 +211,7 @@ def open_session(
                 key.mac("session", text.encode()),
                 account.id,
                 stamp(at),
-                stamp(at),
+                stamp(proved or at),
                 after(at, seconds=SESSION_SECONDS),
             ),
         )

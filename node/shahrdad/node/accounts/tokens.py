@@ -145,6 +145,22 @@ def resolve(
         " WHERE mac=? AND revoked IS NULL AND expires>?",
         (key.mac("token", text.encode()), stamp(at)),
     ).fetchone()
+    return _acting(connection, row)
+
+
+def acting(connection: sqlite3.Connection, number: int, at: datetime) -> Actor | None:
+    """Return who a token acts as now, by its number, or None as in `resolve`."""
+    row = connection.execute(
+        "SELECT id, account, scopes FROM token"
+        " WHERE id=? AND revoked IS NULL AND expires>?",
+        (number, stamp(at)),
+    ).fetchone()
+    return _acting(connection, row)
+
+
+def _acting(
+    connection: sqlite3.Connection, row: tuple[int, int, str] | None
+) -> Actor | None:
     if row is None:
         return None
     number, account, scopes = row

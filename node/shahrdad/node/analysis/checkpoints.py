@@ -1,6 +1,5 @@
 """What a report is pinned to: each log's size and root at the end of a month."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,6 @@ from shahrdad.federation.log_store import LogStore
 from shahrdad.node.analysis.limits import CHECKPOINTS_MAX
 from shahrdad.node.analysis.releases import COUNTED_STATES, Moment
 from shahrdad.node.http.view import NodeView
-
-CHUNK_ENTRIES = 500
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,7 +44,7 @@ def checkpoints(node: NodeView, until: str) -> tuple[Checkpoint, ...]:
         origin = str(status.get("origin"))
         if str(status.get("state")) not in COUNTED_STATES or origin not in known:
             continue
-        size = size_at(logs, origin, known[origin].size, until)
+        size = month_roots.size_at(logs, origin, known[origin].size, until)
         if size:
             root = logs.root_at(origin, size).hex()
             found.append(Checkpoint(origin, str(status.get("city") or ""), size, root))
@@ -76,19 +73,6 @@ def closed(node: NodeView, forum: str, month: str) -> tuple[Checkpoint, ...] | N
     except RequestError:
         return None
     return tuple(sorted(listed))
-
-
-def size_at(logs: LogStore, origin: str, size: int, until: str) -> int:
-    """Return one more than the last index whose entry is not later than a time."""
-    end = size
-    while end:
-        start = max(0, end - CHUNK_ENTRIES)
-        entries = logs.entries(origin, start, end)
-        for place in range(len(entries) - 1, -1, -1):
-            if str(json.loads(entries[place]).get("time", "")) <= until:
-                return start + place + 1
-        end = start
-    return 0
 
 
 def check(node: NodeView, wanted: Sequence[Checkpoint]) -> None:

@@ -1,6 +1,7 @@
 """`publish-all` and `worker`: many files, on several cores or computers."""
 
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,7 @@ def publish_all(
 
     Args:
         folder: Where the files lie.
-        executor: Where they are checked: local, or dask://host:port.
+        executor: Where they are checked: local, local:N, or dask://host:port.
         workers: Processes of local; by default one fewer than cores.
         offline: Sign although no peer can be asked what it holds of our log.
     """
@@ -44,7 +45,10 @@ def publish_all(
     files = files_of(config, folder)
     file = (common.config or config.folder) if common.config else config.folder
     chosen = open_executor(executor, file, workers)
-    with open_node(common.config, signing=True, offline=offline) as node:
+    with (
+        closing(chosen),
+        open_node(common.config, signing=True, offline=offline) as node,
+    ):
         found = publish_files(
             node, files, chosen, on_entry=lambda entry: _tell(common, entry)
         )

@@ -68,6 +68,10 @@ def verify(
         f"The evidence holds: {conflict.origin} signed two histories, at sizes"
         f" {conflict.small.size} and {conflict.large.size}.",
     )
+    common.next_step(
+        "آن را به دبیرخانهٔ مجمع و به شهر بدهید: مجمع این لاگ را می‌بندد.",
+        "Give it to the forum and to the city: the forum closes that log.",
+    )
 
 
 @app.command(name="list")

@@ -1,6 +1,7 @@
 """`shahrdad init`: a node from five answers."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ from shahrdad.node.console import Common, print_json
 
 if TYPE_CHECKING:
     from shahrdad.datasets.codelists import City
+    from shahrdad.node.config import Config, GrpcSection, HttpSection
 
 Approval = Literal["four-eyes", "single"]
 
@@ -24,6 +26,8 @@ def init(
     http_port: int = 8080,
     grpc_port: int = 50051,
     approval: Approval | None = None,
+    owner: str | None = None,
+    password_file: Path | None = None,
     no_input: Annotated[bool, Parameter(negative="")] = False,
     common: Common = Common(),  # noqa: B008
 ) -> None:
@@ -40,60 +44,83 @@ def init(
         http_port: Port of the web pages and the API.
         grpc_port: Port of the federation.
         approval: four-eyes: another person approves each publication; or single.
+        owner: The first administrator's account; `shahrdad user add` makes it later.
+        password_file: A file that holds that account's password.
         no_input: Never ask; take defaults or refuse.
     """
     from shahrdad.node.city import create_node
-    from shahrdad.node.config import (
-        Config,
-        FederationSection,
-        GrpcSection,
-        HttpSection,
-        NodeSection,
-        PublishSection,
-    )
+    from shahrdad.node.commands import user
+    from shahrdad.node.config import GrpcSection, HttpSection
     from shahrdad.node.config_file import render
 
     file = folder / "shahrdad.toml"
     if file.exists():
         raise ConflictError(Reason.NODE_EXISTS, path=str(file))
     ask = _Asker(common, not no_input and sys.stdin.isatty())
-    facts = ask.city(city)
-    url = f"http://127.0.0.1:{http_port}"
-    config = Config(
-        node=NodeSection(
-            city=facts.slug,
-            city_code=facts.code,
-            name_fa=facts.name_fa,
-            name_en=facts.name_en,
-            public_url=public_url or ask.text("نشانی عمومی؟", "Public address?", url),
-        ),
-        http=HttpSection(port=http_port),
-        grpc=GrpcSection(port=grpc_port),
-        publish=PublishSection(approval=approval or ask.approval()),
-        federation=FederationSection(
-            origin=origin
-            or ask.text(
-                "نام دفتر (میزبان/مسیر)؟",
-                "Name of the log (host/path)?",
-                f"{facts.slug}.example/catalog",
-            )
-        ),
+    config = ask.config(
+        city,
+        public_url or "",
+        origin,
+        approval,
+        HttpSection(port=http_port),
+        GrpcSection(port=grpc_port),
     )
+    name = ask.owner() if owner is None else owner
+    password = _password(common, name, password_file) if name else ""
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(render(config), "utf-8")
     vkey = create_node(file)
+    made = None
+    if name:
+        placed = replace(common, config=file)
+        made = user.make(placed, name, ("admin",), password)
     if common.json:
         print_json(
-            {"config": str(file), "origin": config.federation.origin, "vkey": vkey}
+            {
+                "config": str(file),
+                "origin": config.federation.origin,
+                "vkey": vkey,
+                "owner": user.shown_once(*made) if made else None,
+            }
         )
         return
+    _tell(common, config, folder, vkey)
+    if made is not None:
+        user.show(common, *made)
+
+
+def _password(common: Common, name: str, file: Path | None) -> str:
+    """Return a password that is good enough, before anything is made.
+
+    Raises:
+        RequestError: PASSWORD_NEEDED, PASSWORD_WEAK, FILE_NOT_FOUND.
+    """
+    from shahrdad.node.accounts.acting import read_secret
+    from shahrdad.node.accounts.passwords import check_strength
+
+    found = read_secret(name, file, common.text("گذرواژه: ", "Password: "))
+    check_strength(found, name)
+    return found
+
+
+def _tell(common: Common, config: "Config", folder: Path, vkey: str) -> None:
+    """Say what was made, and what comes next."""
+    node = config.node
     common.say(
-        f"گرهٔ {facts.name_fa} در {folder.absolute()} آماده است. کلید عمومی:\n{vkey}",
-        f"The node of {facts.name_en} is in {folder.absolute()}. Public key:\n{vkey}",
+        f"گرهٔ {node.name_fa} در {folder.absolute()} آماده است. کلید عمومی:\n{vkey}",
+        f"The node of {node.name_en} is in {folder.absolute()}. Public key:\n{vkey}",
     )
+    if config.publish.approval == "single":
+        common.next_step(
+            f"cd {folder} و سپس: shahrdad publish FILE --family budget_lines",
+            f"cd {folder}; shahrdad publish FILE --family budget_lines",
+        )
+        return
     common.next_step(
-        f"cd {folder} و سپس: shahrdad publish FILE --family budget_lines",
-        f"cd {folder}; shahrdad publish FILE --family budget_lines",
+        f"cd {folder} و سپس: shahrdad user add NAME --role editor، و یک نفر دیگر با "
+        "--role publisher",
+        f"cd {folder}; shahrdad user add NAME --role editor, and another person with "
+        "--role publisher",
     )
 
 
@@ -102,11 +129,57 @@ class _Asker:
 
     def __init__(self, common: Common, ask: bool) -> None:
         self._common = common
-        self._ask = ask
+        self.asks = ask
+
+    def config(
+        self,
+        city: str | None,
+        public_url: str,
+        origin: str | None,
+        approval: Approval | None,
+        http: "HttpSection",
+        grpc: "GrpcSection",
+    ) -> "Config":
+        """Return the configuration of what was given and what is answered now."""
+        from shahrdad.node.config import (
+            Config,
+            FederationSection,
+            NodeSection,
+            PublishSection,
+        )
+
+        facts = self.city(city)
+        url = f"http://127.0.0.1:{http.port}"
+        name = f"{facts.slug}.example/catalog"
+        return Config(
+            node=NodeSection(
+                city=facts.slug,
+                city_code=facts.code,
+                name_fa=facts.name_fa,
+                name_en=facts.name_en,
+                public_url=public_url
+                or self.text("نشانی عمومی؟", "Public address?", url),
+            ),
+            http=http,
+            grpc=grpc,
+            publish=PublishSection(approval=approval or self.approval()),
+            federation=FederationSection(
+                origin=origin
+                or self.text(
+                    "نام دفتر (میزبان/مسیر)؟", "Name of the log (host/path)?", name
+                )
+            ),
+        )
+
+    def owner(self) -> str:
+        """Return the name of the first administrator's account; none where empty."""
+        return self.text(
+            "حساب مدیر (خالی = بعداً)؟", "Administrator's account (empty = later)?", ""
+        )
 
     def text(self, fa: str, en: str, default: str) -> str:
         """Return an answer; an empty one is the default."""
-        if not self._ask:
+        if not self.asks:
             return default
         shown = f" [{default}]" if default else ""
         sys.stderr.write(self._common.text(fa, en) + shown + " ")

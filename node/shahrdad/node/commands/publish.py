@@ -17,7 +17,8 @@ from shahrdad.node.exit_codes import ExitCode
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
     from shahrdad.node.console import Progress
-    from shahrdad.node.publish import Handed, OnProgress, Stage
+    from shahrdad.node.publish import Handed, OnProgress, Outcome, Stage
+    from shahrdad.validators.report import Report
 
 STAGES = {
     "original": ("نگهداری فایل", "Keeping the file"),
@@ -52,6 +53,7 @@ def publish(
     example: str | None = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
     marked: Path | None = None,
+    executor: str | None = None,
     token_file: Path | None = None,
     answered: Answered = Answered(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
@@ -87,14 +89,13 @@ def publish(
             standard and profile are then known.
         offline: Sign although no peer can be asked what it holds of our log.
         marked: On errors, write the file with the wrong cells marked here.
+        executor: Check a large CSV file in ranges on local, local:N or dask://host:port.
         token_file: Under four eyes, the file of your token (draft:write and submit).
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.commands.drafts import hand_in
     from shahrdad.node.example_files import find_example
     from shahrdad.node.example_files import handed as handed_example
     from shahrdad.node.handing import handed_of
-    from shahrdad.node.publish import publish as publish_file
 
     if family is None and example is None:
         raise RequestError(Reason.SCHEMA_NEEDED)
@@ -129,21 +130,58 @@ def publish(
             )
             if profile is None:
                 handed = _settled(common, answered, handed, node)
-        with common.progress("انتشار", "Publishing") as progress:
-            tell = _teller(common, progress)
-            if node.config.publish.approval != "single":
-                hand_in(node, handed, token_file, tell, marked, common)
-                return
-            outcome, report = publish_file(node, handed, tell)
-        if outcome.state == "refused" and marked is not None and report.markable:
-            report.write_marked(marked, lang=common.language)
-        if common.json:
-            print_json(outcome_json(outcome))
-        elif outcome.state == "refused":
-            show_report(common, report)
-        _tell(common, outcome, node.config.public_url)
-    if outcome.state == "refused":
+        state = _handed_in(common, node, handed, executor, token_file, marked)
+    if state == "refused":
         sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def _handed_in(
+    common: Common,
+    node: "Node",
+    handed: "Handed",
+    executor: str | None,
+    token_file: Path | None,
+    marked: Path | None,
+) -> str:
+    """Publish a file, or submit it to another person; say what became of it.
+
+    Returns:
+        The outcome's state; `submitted` where another person is to approve.
+    """
+    from shahrdad.node.commands.drafts import hand_in
+    from shahrdad.node.publish import publish as publish_file
+
+    with common.progress("انتشار", "Publishing") as progress:
+        tell = _teller(common, progress)
+        if node.config.publish.approval != "single":
+            hand_in(node, handed, token_file, tell, marked, common)
+            return "submitted"
+        if executor is None:
+            outcome, report = publish_file(node, handed, tell)
+        else:
+            outcome, report = _publish_on(executor, node, handed, tell)
+    refused = outcome.state == "refused"
+    if refused and marked is not None and report.markable:
+        report.write_marked(marked, lang=common.language)
+    if common.json:
+        print_json(outcome_json(outcome))
+    elif refused:
+        show_report(common, report)
+    _tell(common, outcome, node.config.public_url)
+    return outcome.state
+
+
+def _publish_on(
+    executor: str, node: "Node", handed: "Handed", tell: "OnProgress"
+) -> "tuple[Outcome, Report]":
+    """Publish a file whose ranges are checked elsewhere."""
+    from contextlib import closing
+
+    from shahrdad.node.executor.choosing import open_executor
+    from shahrdad.node.executor.large import publish_large
+
+    with closing(open_executor(executor, node.config.folder)) as chosen:
+        return publish_large(node, handed, chosen, tell)
 
 
 def _settled(

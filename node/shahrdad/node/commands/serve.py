@@ -16,12 +16,14 @@ def serve(*, common: Common = Common()) -> None:  # noqa: B008
     """
     import asyncio
 
+    from shahrdad.node import tracing
     from shahrdad.node.city import open_node
     from shahrdad.node.logs import set_up
     from shahrdad.node.serving import serve as run
 
     with open_node(common.config) as node:
         set_up(node.config.logs, city=node.config.node.city)
+        end_tracing = tracing.set_up(node.config)
 
         def tell(addresses: "Addresses") -> None:
             common.say(
@@ -30,4 +32,7 @@ def serve(*, common: Common = Common()) -> None:  # noqa: B008
             )
             sys.stderr.flush()
 
-        asyncio.run(run(node, once_ready=tell))
+        try:
+            asyncio.run(run(node, once_ready=tell))
+        finally:
+            end_tracing()

@@ -38,15 +38,34 @@ def add(
         service: A program: no password, and it never approves.
         password_file: A file that holds the password.
     """
-    from shahrdad.node.accounts import people
     from shahrdad.node.accounts.acting import read_secret
+
+    ask = common.text("گذرواژه: ", "Password: ")
+    password = "" if service else read_secret(name, password_file, ask)
+    account, enrolment = make(common, name, role, password, service=service)
+    show(common, account, enrolment)
+    scope = "draft:write --scope submit" if service else "submit"
+    common.next_step(
+        f"shahrdad token create --user {name} --scope {scope}",
+        f"shahrdad token create --user {name} --scope {scope}",
+    )
+
+
+def make(
+    common: Common,
+    name: str,
+    roles: tuple[str, ...],
+    password: str,
+    *,
+    service: bool = False,
+) -> "tuple[Account, Enrolment | None]":
+    """Make an account, and its second factor where its roles need one."""
+    from shahrdad.node.accounts import people
     from shahrdad.node.accounts.moments import present
     from shahrdad.node.accounts.roles import MACHINE, parse_grant
     from shahrdad.node.city import open_node
 
-    grants = [parse_grant(text) for text in role]
-    ask = common.text("گذرواژه: ", "Password: ")
-    password = "" if service else read_secret(name, password_file, ask)
+    grants = [parse_grant(text) for text in roles]
     with open_node(common.config) as node:
         at = present()
         kind: AccountKind = "service" if service else "person"
@@ -57,12 +76,7 @@ def add(
                 people.set_password(connection, MACHINE, account, password, at)
             if account.needs_second_factor:
                 enrolment = _enrol(node, connection, account)
-        _show(common, people.find(node.database.connect(), name), enrolment)
-    scope = "draft:write --scope submit" if service else "submit"
-    common.next_step(
-        f"shahrdad token create --user {name} --scope {scope}",
-        f"shahrdad token create --user {name} --scope {scope}",
-    )
+        return people.find(node.database.connect(), name), enrolment
 
 
 @app.command
@@ -116,7 +130,7 @@ def role(
             account = people.find(connection, name)
             people.set_grants(connection, MACHINE, account, grants, present())
         changed = people.find(node.database.connect(), name)
-        _show(common, changed, None)
+        show(common, changed, None)
     if changed.needs_second_factor and not changed.has_second_factor:
         common.next_step(
             f"shahrdad user second-factor {name}", f"shahrdad user second-factor {name}"
@@ -164,7 +178,7 @@ def second_factor(name: str, *, common: Common = Common()) -> None:  # noqa: B00
         with node.database.transaction() as connection:
             account = people.find(connection, name)
             enrolment = _enrol(node, connection, account)
-        _show(common, people.find(node.database.connect(), name), enrolment)
+        show(common, people.find(node.database.connect(), name), enrolment)
 
 
 @app.command
@@ -183,7 +197,62 @@ def disable(name: str, *, common: Common = Common()) -> None:  # noqa: B008
         with node.database.transaction() as connection:
             account = people.find(connection, name)
             people.disable(connection, MACHINE, account, present())
-        _show(common, people.find(node.database.connect(), name), None)
+        show(common, people.find(node.database.connect(), name), None)
+
+
+@app.command
+def link(
+    name: str,
+    *,
+    subject: str,
+    common: Common = Common(),  # noqa: B008
+) -> None:
+    """Let a person of the city's sign-in service be this account.
+
+    The identifier stands on the page that a person sees who is not linked yet; it gives
+    no role. The account's sessions end.
+
+    Args:
+        name: The account.
+        subject: The service's own identifier of the person (the claim `sub`).
+    """
+    from shahrdad.datasets.errors import Reason, RequestError
+    from shahrdad.node.accounts import linking, people
+    from shahrdad.node.accounts.moments import present
+    from shahrdad.node.accounts.roles import MACHINE
+    from shahrdad.node.city import open_node
+
+    with open_node(common.config) as node:
+        issuer = node.config.oidc.issuer
+        if not issuer:
+            raise RequestError(
+                Reason.CONFIG_VALUE, key="oidc.issuer", value="", expected="https://…"
+            )
+        with node.database.transaction() as connection:
+            account = people.find(connection, name)
+            linking.link(connection, MACHINE, account, issuer, subject, present())
+    common.say(
+        f"{name} از این پس با {subject} در {issuer} وارد می‌شود.",
+        f"{name} signs in as {subject} at {issuer} from now on.",
+    )
+
+
+@app.command
+def unlink(name: str, *, common: Common = Common()) -> None:  # noqa: B008
+    """Let nobody of the city's sign-in service be this account any more.
+
+    Args:
+        name: The account.
+    """
+    from shahrdad.node.accounts import linking, people
+    from shahrdad.node.accounts.moments import present
+    from shahrdad.node.accounts.roles import MACHINE
+    from shahrdad.node.city import open_node
+
+    with open_node(common.config) as node, node.database.transaction() as connection:
+        account = people.find(connection, name)
+        linking.unlink(connection, MACHINE, account, present())
+    common.say(f"پیوند {name} برداشته شد.", f"{name} is linked no more.")
 
 
 def _enrol(node: "Node", connection: Any, account: "Account") -> "Enrolment":
@@ -222,12 +291,19 @@ def account_json(account: "Account") -> dict[str, Any]:
     }
 
 
-def _show(common: Common, account: "Account", enrolment: "Enrolment | None") -> None:
-    """Print an account, and a new second factor once."""
+def shown_once(account: "Account", enrolment: "Enrolment | None") -> dict[str, Any]:
+    """Return an account with its new second factor, which is shown this once."""
     found = account_json(account)
     if enrolment is not None:
         found["otpauth"] = enrolment.address
+        found["setup_key"] = enrolment.key
         found["recovery_codes"] = [*enrolment.recovery]
+    return found
+
+
+def show(common: Common, account: "Account", enrolment: "Enrolment | None") -> None:
+    """Print an account, and a new second factor once."""
+    found = shown_once(account, enrolment)
     if common.json:
         print_json(found)
         return

@@ -106,20 +106,32 @@ def validate(
                 ),
                 options=options,
             )
-        if html is not None:
-            html.write_text(report.to_html(common.language), "utf-8")
-        if marked is not None and report.markable:
-            report.write_marked(marked, lang=common.language)
-        show(common, report)
+        _written(common, report, html, marked)
     if not report.valid:
         if marked is None and mode == "strict":
-            common.next_step(
-                f"فایل خودتان با خانه‌های نادرستِ نشان‌دار: shahrdad validate {file} "
-                "… --marked marked.xlsx",
-                f"Your own file with the wrong cells marked: shahrdad validate {file} "
-                "… --marked marked.xlsx",
-            )
+            _tell_of_marking(common, file)
         sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def _written(
+    common: Common, report: "Report", html: Path | None, marked: Path | None
+) -> None:
+    """Show a report, and write the files that were asked for."""
+    if html is not None:
+        html.write_text(report.to_html(common.language), "utf-8")
+    if marked is not None and report.markable:
+        report.write_marked(marked, lang=common.language)
+    show(common, report)
+
+
+def _tell_of_marking(common: Common, file: str) -> None:
+    """Say how the own file comes back with its wrong cells marked."""
+    common.next_step(
+        f"فایل خودتان با خانه‌های نادرستِ نشان‌دار: shahrdad validate {file} "
+        "… --marked marked.xlsx",
+        f"Your own file with the wrong cells marked: shahrdad validate {file} "
+        "… --marked marked.xlsx",
+    )
 
 
 def _require_quarantine(family: str | None, mode: str) -> None:

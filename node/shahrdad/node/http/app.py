@@ -29,13 +29,15 @@ from shahrdad.node.http import (
     openapi,
     pages,
     preferences,
+    reports_api,
     rows_api,
     selections,
     static_files,
     suggestions,
+    verify_api,
 )
 from shahrdad.node.http.ckan import routes as ckan
-from shahrdad.node.http.ckan.packages import Packages
+from shahrdad.node.http.ckan.shelf import Shelf
 from shahrdad.node.http.delta import routes as delta
 from shahrdad.node.http.delta.snapshots import Schemas
 from shahrdad.node.http.exports.making import Exports
@@ -52,8 +54,11 @@ from shahrdad.node.http.portal.viewing import Reading
 from shahrdad.node.http.previews import Previews
 from shahrdad.node.http.publishing import routes as publishing
 from shahrdad.node.http.remembered import RememberedNode
+from shahrdad.node.http.traced import Traced
 from shahrdad.node.http.view import NodeView
+from shahrdad.node.http.write import deferring
 from shahrdad.node.http.write import routes as write
+from shahrdad.node.http.write.deferring import DEFERRED
 from shahrdad.node.http.write.metrics import Metrics
 from shahrdad.node.iceberg import routes as iceberg
 from shahrdad.node.intake_works import WORKS
@@ -73,6 +78,8 @@ def api_operations() -> list[Operation]:
         *selections.operations(),
         *facts_api.operations(),
         *downloads.operations(),
+        reports_api.operation(),
+        verify_api.operation(),
         *mirror.operations(),
         *feeds.operations(),
         *discovery.operations(),
@@ -91,7 +98,7 @@ def create_app(node: NodeView) -> Starlette:
     writing: list[Route] = []
     observe = jobs = None
     if isinstance(node, Node):  # a mere view is read alone
-        metrics, jobs = Metrics(node), Jobs(node, WORKS)
+        metrics, jobs = Metrics(node), Jobs(node, {**WORKS, DEFERRED: deferring.work})
         writing = [*write.routes(node, metrics), *publishing.routes(node, jobs)]
         observe = metrics.observe
         jobs.resume()
@@ -110,7 +117,10 @@ def create_app(node: NodeView) -> Starlette:
             preferences.operation().route(node, pages.show_fault),
             static_files.operation().route(node),
         ],
-        middleware=[Middleware(Frame, node=node, observe=observe)],
+        middleware=[
+            Middleware(Traced),
+            Middleware(Frame, node=node, observe=observe),
+        ],
         exception_handlers={HTTPException: _routing_error(node)},
     )
     app.state.jobs = jobs
@@ -119,7 +129,7 @@ def create_app(node: NodeView) -> Starlette:
     app.state.previews = Previews()
     app.state.reading = Reading()
     app.state.reports = Reports()
-    app.state.packages = Packages()
+    app.state.shelf = Shelf()
     app.state.schemas = Schemas()
     app.state.stats = facts_api.Stats()
     app.state.queries = QueryPool(node.store)

@@ -19,9 +19,9 @@ from shahrdad.datasets.errors import (
 from shahrdad.node.catalog import Change
 from shahrdad.node.http import holdings, limits
 from shahrdad.node.http.answers import JSON, Call, answer, as_json
+from shahrdad.node.http.card_reading import Documents
 from shahrdad.node.http.cities import city_name
-from shahrdad.node.http.dataset_object import document, show
-from shahrdad.node.http.languages import LANGUAGES
+from shahrdad.node.http.languages import LANGUAGES, now
 from shahrdad.node.http.listing import ORDERS, Wanted, every, find_page
 from shahrdad.node.http.operations import Answering, Operation
 from shahrdad.node.http.pages_of_lists import list_answer
@@ -103,10 +103,7 @@ def list_datasets(call: Call) -> Response:
         limit=call.values["limit"],
         facets=call.values["facets"],
     )
-    items = []
-    for dataset in found.datasets:
-        versions = node.catalog.version(dataset.ref)
-        items.append(document(show(node, *versions)))
+    items = Documents(node, now()).of(found.ids)
     more: dict[str, Any] = {
         "folded": found.folded,
         "ranking": found.ranking,

@@ -1,8 +1,9 @@
 """Cities as the doors name them: by the list, or by the node's configuration."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from shahrdad.datasets.codelists import city as listed
+from shahrdad.datasets import codelists
 from shahrdad.datasets.errors import Language
 from shahrdad.node.config import Config
 
@@ -27,6 +28,12 @@ class CityName:
             "code": self.code,
             "name": {"fa": self.name_fa, "en": self.name_en},
         }
+
+
+@lru_cache(maxsize=2_048)
+def listed(slug: str) -> codelists.City | None:
+    """Return a city of the list; every dataset that is shown asks for one."""
+    return codelists.city(slug)
 
 
 def city_name(slug: str, config: Config) -> CityName:

@@ -1,21 +1,26 @@
 """The dataset object (interfaces 3.1): one version of a dataset, for every JSON door.
 
-A number that is not known is null, never 0.
+It has two parts: `lasting` follows from the record, and lies ready on the dataset's
+card; `passing` is of this moment and this node. A number that is not known is null,
+never 0.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from shahrdad.datasets.errors import DataError, RequestError, UnavailableError
 from shahrdad.datasets.jalali import to_gregorian
 from shahrdad.datasets.standards import Standard, load
+from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.catalog import Dataset, Version
+from shahrdad.node.config import Config
 from shahrdad.node.http import identity
-from shahrdad.node.http.addresses import Addresses
+from shahrdad.node.http.addresses import Addresses, bucket_address
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.file_names import attachment_file, part_file, table_file
 from shahrdad.node.http.formats import OFFERED
@@ -32,14 +37,15 @@ from shahrdad.node.record import LICENSES
 from shahrdad.node.store.contract import Area, ObjectStore
 
 AWAY_SECONDS = 5.0  # a store that did not answer is not asked so long, for lists
+YEARS = range(1300, 1499)  # fiscal years whose bounds are told
 _away_until: WeakKeyDictionary[ObjectStore, float] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One version of a dataset with its record, as every door shows it."""
+class Described:
+    """One version of a dataset with its record: what its city said of it."""
 
-    node: NodeView
+    config: Config
     dataset: Dataset
     version: Version
     record: RecordView
@@ -52,7 +58,8 @@ class Shown:
     @property
     def addresses(self) -> Addresses:
         """Absolute addresses."""
-        return Addresses(self.node.config.public_url)
+        bucket = bucket_address(self.config.store)
+        return Addresses(self.config.public_url, bucket)
 
     @property
     def standard(self) -> Standard | None:
@@ -67,13 +74,21 @@ class Shown:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class Shown(Described):
+    """A version as every door of a node shows it."""
+
+    node: NodeView
+
+
 def show(node: NodeView, dataset: Dataset, version: Version) -> Shown:
     """Return a version with its record.
 
     Raises:
         RequestError: RECORD_NOT_HELD.
     """
-    return Shown(node, dataset, version, read(node.catalog.body(version.digest)))
+    record = read(node.catalog.body(version.digest))
+    return Shown(node.config, dataset, version, record, node)
 
 
 def document(shown: Shown, *, at: datetime | None = None) -> dict[str, Any]:
@@ -83,13 +98,18 @@ def document(shown: Shown, *, at: datetime | None = None) -> dict[str, Any]:
         shown: The version.
         at: The present, for lateness.
     """
-    node, dataset, record = shown.node, shown.dataset, shown.record
-    due, late = _duty(shown, at or now())
+    return {**lasting(shown), **passing(shown, at or now())}
+
+
+def lasting(shown: Described) -> dict[str, Any]:
+    """Return what of the dataset object follows from the record."""
+    dataset, record = shown.dataset, shown.record
+    due = expected(shown)
     return {
         "ref": dataset.ref,
         "uid": str(identity.uid(dataset.ref)),
         "name": dataset.name,
-        "city": city_name(dataset.city, node.config).document(),
+        "city": city_name(dataset.city, shown.config).document(),
         "title": _titles(shown),
         "description": record.both("description"),
         "keywords": {"fa": record.words("keywords"), "en": record.words("keywords_en")},
@@ -98,16 +118,23 @@ def document(shown: Shown, *, at: datetime | None = None) -> dict[str, Any]:
         "period": period(record.ours.get("fiscal_year")),
         "version": version_document(shown.version, record),
         "first_published": dataset.first_published,
-        "next_expected": due,
-        "late_days": late,
+        "next_expected": due.isoformat() if due else None,
         "quality": _quality(record),
-        "verification": verification(node, shown.version.origin, shown.version.index),
         "state": dataset.state,
         "example": record.ours.get("example") is True,
         "publisher": record.publisher,
         "resources": [resource(shown, table) for table in record.tables],
-        "held": held(shown),
         "links": links(shown),
+    }
+
+
+def passing(shown: Shown, at: datetime) -> dict[str, Any]:
+    """Return what of the dataset object is of a moment and of one node."""
+    version = shown.version
+    return {
+        "late_days": late_days(expected(shown), at),
+        "verification": verification(shown.node, version.origin, version.index),
+        "held": held(shown),
     }
 
 
@@ -125,7 +152,7 @@ def version_document(version: Version, record: RecordView | None) -> dict[str, A
     }
 
 
-def license_of(shown: Shown) -> dict[str, Any]:
+def license_of(shown: Described) -> dict[str, Any]:
     """Return the licence; open is what the Open Definition calls so."""
     name = shown.record.body.get("licenses")
     first = mapping(name[0]).get("name") if isinstance(name, list) and name else None
@@ -140,25 +167,42 @@ def license_of(shown: Shown) -> dict[str, Any]:
 
 def period(fiscal_year: object) -> dict[str, Any] | None:
     """Return the Gregorian bounds of a Jalali fiscal year."""
-    if not isinstance(fiscal_year, int) or not 1300 <= fiscal_year <= 1498:
+    if not isinstance(fiscal_year, int) or fiscal_year not in YEARS:
         return None
+    start, end = _bounds(fiscal_year)
+    return {"fiscal_year": fiscal_year, "start": start, "end": end}
+
+
+@lru_cache(maxsize=len(YEARS))
+def _bounds(fiscal_year: int) -> tuple[str, str]:
+    """Return the first and the last day of a Jalali year."""
     end = to_gregorian(fiscal_year + 1, 1, 1) - timedelta(days=1)
-    return {
-        "fiscal_year": fiscal_year,
-        "start": to_gregorian(fiscal_year, 1, 1).isoformat(),
-        "end": end.isoformat(),
-    }
+    return to_gregorian(fiscal_year, 1, 1).isoformat(), end.isoformat()
 
 
 def verification(node: NodeView, origin: str, index: int) -> dict[str, Any]:
     """Return how well the log that a version stands in is confirmed."""
-    status = mapping(node.federation_status())
-    logs = status.get("logs")
-    for log in logs if isinstance(logs, list) else []:
-        if mapping(log).get("origin") != origin:
-            continue
+    return Verifications(node.federation_status()).document(origin, index)
+
+
+class Verifications:
+    """How well logs are confirmed.
+
+    Args:
+        status: A node's federation status.
+    """
+
+    def __init__(self, status: Mapping[str, Any]) -> None:
+        logs = mapping(status).get("logs")
+        listed = [mapping(log) for log in (logs if isinstance(logs, list) else [])]
+        # Of two logs of one name the first counts.
+        self._logs = {str(log.get("origin")): log for log in reversed(listed)}
+
+    def document(self, origin: str, index: int) -> dict[str, Any]:
+        """Return what is known of the log of an entry, as JSON answers show it."""
+        log = self._logs.get(origin, {})
         state = str(log.get("state", "signed"))
-        if state == "confirmed" and (count(log.get("confirmed_size")) or 0) <= index:
+        if state == "confirmed" and index >= self.confirmed(origin):
             state = "signed"
         return {
             "state": state,
@@ -166,15 +210,13 @@ def verification(node: NodeView, origin: str, index: int) -> dict[str, Any]:
             "newest_cosignature": log.get("newest_cosignature"),
             "log_status": log.get("status"),
         }
-    return {
-        "state": "signed",
-        "cosignatures": None,
-        "newest_cosignature": None,
-        "log_status": None,
-    }
+
+    def confirmed(self, origin: str) -> int:
+        """Return how many entries of a log are confirmed."""
+        return count(self._logs.get(origin, {}).get("confirmed_size")) or 0
 
 
-def resource(shown: Shown, table: TableView) -> dict[str, Any]:
+def resource(shown: Described, table: TableView) -> dict[str, Any]:
     """Return a table with the formats it is offered in."""
     ref, n, addresses = shown.ref, shown.version.n, shown.addresses
     single = table.parts[0] if len(table.parts) == 1 else None
@@ -191,7 +233,7 @@ def resource(shown: Shown, table: TableView) -> dict[str, Any]:
         "columns": len(table.fields) or None,
         "bytes": table.bytes,
         "sha256": single.digest.hex if single else None,
-        "url": addresses.file(single.digest, name) if single else None,
+        "url": addresses.table_file(single.digest, name) if single else None,
         "formats": formats,
         "original": _original(shown),
     }
@@ -201,7 +243,7 @@ def resource(shown: Shown, table: TableView) -> dict[str, Any]:
                 "sha256": part.digest.hex,
                 "rows": part.rows,
                 "bytes": part.bytes,
-                "url": addresses.file(
+                "url": addresses.table_file(
                     part.digest, part_file(shown.dataset.name, table, number)
                 ),
                 "first": list(part.first),
@@ -212,29 +254,36 @@ def resource(shown: Shown, table: TableView) -> dict[str, Any]:
 
 
 def held(shown: Shown) -> bool:
-    """Tell whether the newest table's first object lies here.
+    """Tell whether the first object of each table lies here."""
+    return holds(shown.node, shown.dataset.city, first_objects(shown.record))
+
+
+def first_objects(record: RecordView) -> list[Digest]:
+    """Return the first object of each table."""
+    return [part.digest for table in record.tables for part in table.parts[:1]]
+
+
+def holds(node: NodeView, city: str, objects: Iterable[Digest]) -> bool:
+    """Tell whether these objects of a city's dataset lie here.
 
     While the store is away nobody can tell, and lists must go on: then it is said to
     be, and whoever asks for the bytes learns more. A list asks for many objects, so an
     absent store is left alone for a moment.
     """
-    node = shown.node
-    if shown.dataset.city == node.config.node.city:
+    if city == node.config.node.city:
         return True
     if time.monotonic() < _away_until.get(node.store, 0.0):
         return True
     try:
         return all(
-            node.store.stat(Area.OBJECT, part.digest) is not None
-            for table in shown.record.tables
-            for part in table.parts[:1]
+            node.store.stat(Area.OBJECT, digest) is not None for digest in objects
         )
     except UnavailableError:
         _away_until[node.store] = time.monotonic() + AWAY_SECONDS
         return True
 
 
-def links(shown: Shown) -> dict[str, Any]:
+def links(shown: Described) -> dict[str, Any]:
     """Return the addresses of what belongs to a version."""
     ref, n, addresses = shown.ref, shown.version.n, shown.addresses
     return {
@@ -252,12 +301,12 @@ def links(shown: Shown) -> dict[str, Any]:
     }
 
 
-def _titles(shown: Shown) -> dict[str, str]:
+def _titles(shown: Described) -> dict[str, str]:
     both = shown.record.both("title")
     return {name: text or shown.dataset.slug for name, text in both.items()}
 
 
-def _family(shown: Shown) -> dict[str, Any] | None:
+def _family(shown: Described) -> dict[str, Any] | None:
     family = shown.record.ours.get("family")
     if not isinstance(family, str):
         return None
@@ -277,16 +326,20 @@ def _quality(record: RecordView) -> dict[str, Any]:
     return {name: found.get(name) for name in names}
 
 
-def _duty(shown: Shown, at: datetime) -> tuple[str | None, int | None]:
-    """Return when the next version is expected, and how late it is in days."""
+def expected(shown: Described) -> date | None:
+    """Return the day when the next version is expected, if its standard says one."""
     standard = shown.standard
     if standard is None or not standard.max_age_days:
-        return None, None
-    due = day_of(shown.dataset.updated) + timedelta(days=standard.max_age_days)
-    return due.isoformat(), max(0, (at.date() - due).days)
+        return None
+    return day_of(shown.dataset.updated) + timedelta(days=standard.max_age_days)
 
 
-def _original(shown: Shown) -> dict[str, Any] | None:
+def late_days(due: date | None, at: datetime) -> int | None:
+    """Return how late the next version is."""
+    return None if due is None else max(0, (at.date() - due).days)
+
+
+def _original(shown: Described) -> dict[str, Any] | None:
     original = shown.record.attachment("original")
     if original is None or not original.public:
         return None

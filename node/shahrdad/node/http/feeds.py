@@ -5,6 +5,9 @@ the log's entry. What does not fit on a page is on the next one (RFC 5005): a pa
 begins before the last change of the page before, so nothing that is new moves another.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 from starlette.responses import Response
@@ -13,18 +16,39 @@ from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.node.catalog import Dataset
 from shahrdad.node.http import holdings, limits
 from shahrdad.node.http.answers import Call, answer
+from shahrdad.node.http.catalog_api import FILTERS, wanted
 from shahrdad.node.http.cities import city_name
+from shahrdad.node.http.dataset_object import version_document
 from shahrdad.node.http.languages import now, rfc3339
+from shahrdad.node.http.listing import find_page
 from shahrdad.node.http.operations import Operation
+from shahrdad.node.http.parameters import CURSOR
 from shahrdad.node.http.texts import say
 
 ATOM = "http://www.w3.org/2005/Atom"
 MEDIA_TYPE = "application/atom+xml; charset=utf-8"
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a feed.
+
+    Attributes:
+        address: Of the feed's first page, which never changes.
+        following: Of the next page; None on the last.
+        is_first: Whether this is the first page.
+    """
+
+    address: str
+    title: str
+    entries: Sequence[holdings.FeedChange]
+    following: str | None
+    is_first: bool
+
+
 def get_all(call: Call) -> Response:
     """Answer with the newest changes of every city."""
-    return _feed(call, "all", say(call.language, "site.data"), "")
+    return _changes(call, "all", say(call.language, "site.data"), "")
 
 
 def get_city(call: Call) -> Response:
@@ -34,52 +58,85 @@ def get_city(call: Call) -> Response:
     if slug not in known and slug != call.node.config.node.city:
         raise RequestError(Reason.CITY_UNKNOWN, city=slug[:64])
     title = city_name(slug, call.node.config).name(call.language)
-    return _feed(call, slug, title, f"{slug}/")
+    return _changes(call, slug, title, f"{slug}/")
 
 
 def get_dataset(call: Call) -> Response:
     """Answer with the versions of one dataset."""
     ref = f"{call.path['city']}/{call.path['name']}"
     dataset = call.node.catalog.get(ref)
-    return _feed(call, ref, _title(call, dataset), ref)
+    return _changes(call, ref, _title(call, dataset), ref)
 
 
-def _feed(call: Call, name: str, title: str, prefix: str) -> Response:
+def get_search(call: Call) -> Response:
+    """Answer with what a search finds, newest first whatever order it names."""
+    asked = replace(wanted(call.values), order="-updated")
+    found = find_page(
+        call, asked, cursor=call.values["cursor"], limit=limits.FEED_ENTRIES
+    )
+    given = [
+        (name, text)
+        for name, text in call.request.query_params.multi_items()
+        if name != "cursor"
+    ]
+    address = call.public.feed("search") + (f"?{urlencode(given)}" if given else "")
+    more = urlencode([*given, ("cursor", found.next_cursor or "")])
+    page = Page(
+        address,
+        asked.q or say(call.language, "site.data"),
+        [_newest(dataset) for dataset in found.datasets],
+        f"{call.public.feed('search')}?{more}" if found.next_cursor else None,
+        is_first=call.values["cursor"] is None,
+    )
+    return _answer(call, page)
+
+
+def _newest(dataset: Dataset) -> holdings.FeedChange:
+    """Return the newest change of a dataset, as feeds have it."""
+    is_gone = dataset.state == "withdrawn"
+    return holdings.FeedChange(
+        ref=dataset.ref,
+        op="delete" if is_gone else "put",
+        version=dataset.version,
+        index=dataset.index,
+        time=dataset.updated,
+        reason=dataset.reason,
+        seq=0,
+    )
+
+
+def _changes(call: Call, name: str, title: str, prefix: str) -> Response:
     """Answer with a feed of the changes whose reference begins so."""
     address = call.public.feed(name)
-    feed = ET.Element("feed", {"xmlns": ATOM, "xml:lang": call.language})
-    _text(feed, "id", address)
-    _text(feed, "title", f"{say(call.language, 'site.name')} · {title}")
-    author = ET.SubElement(feed, "author")
-    own = city_name(call.node.config.node.city, call.node.config)
-    _text(
-        author, "name", say(call.language, "site.node_of", city=own.name(call.language))
-    )
-    ET.SubElement(
-        feed, "link", {"rel": "self", "href": address, "type": "application/atom+xml"}
-    )
-    ET.SubElement(
-        feed,
-        "link",
-        {
-            "rel": "alternate",
-            "href": call.public.page(call.language),
-            "type": "text/html",
-        },
-    )
     before = _before(call)
     changes = holdings.newest_changes(
         call.node.database.connect(), prefix, limits.FEED_ENTRIES + 1, before
     )
+    following = None
     if len(changes) > limits.FEED_ENTRIES:
         changes = changes[: limits.FEED_ENTRIES]
-        older = f"{address}?before={changes[-1].seq}"
-        ET.SubElement(feed, "link", {"rel": "next", "href": older})
-    if before is not None:
-        ET.SubElement(feed, "link", {"rel": "first", "href": address})
-    newest = max((change.time for change in changes), default=rfc3339(now()))
+        following = f"{address}?before={changes[-1].seq}"
+    return _answer(call, Page(address, title, changes, following, before is None))
+
+
+def _answer(call: Call, page: Page) -> Response:
+    """Answer with a page of a feed."""
+    feed = ET.Element("feed", {"xmlns": ATOM, "xml:lang": call.language})
+    _text(feed, "id", page.address)
+    _text(feed, "title", f"{say(call.language, 'site.name')} · {page.title}")
+    author = ET.SubElement(feed, "author")
+    own = city_name(call.node.config.node.city, call.node.config)
+    name = say(call.language, "site.node_of", city=own.name(call.language))
+    _text(author, "name", name)
+    _link(feed, "self", page.address, "application/atom+xml")
+    _link(feed, "alternate", call.public.page(call.language), "text/html")
+    if page.following is not None:
+        _link(feed, "next", page.following)
+    if not page.is_first:
+        _link(feed, "first", page.address)
+    newest = max((change.time for change in page.entries), default=rfc3339(now()))
     _text(feed, "updated", newest)
-    for change in changes:
+    for change in page.entries:
         _entry(call, feed, change)
     body = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
     vary = "Accept-Encoding, Accept-Language"
@@ -105,18 +162,37 @@ def _entry(call: Call, feed: ET.Element, change: holdings.FeedChange) -> None:
     _text(entry, "id", f"{address}#withdrawn-{change.index}" if is_gone else address)
     _text(entry, "title", _title(call, dataset))
     _text(entry, "updated", change.time)
-    number = say(call.language, "dataset.version", n=change.version or 0)
-    _text(entry, "summary", change.reason or "withdrawn" if is_gone else number)
+    _text(entry, "summary", _summary(call, change))
     if is_gone:
         ET.SubElement(entry, "category", {"term": "withdrawn"})
     elif dataset.family:
         ET.SubElement(entry, "category", {"term": dataset.family})
     page = f"/d/{change.ref}/v/{change.version}"
-    ET.SubElement(
-        entry,
-        "link",
-        {"rel": "alternate", "href": call.public.page(call.language, page)},
-    )
+    _link(entry, "alternate", call.public.page(call.language, page))
+
+
+def _summary(call: Call, change: holdings.FeedChange) -> str:
+    """Return what changed: the reason of a withdrawal, or how many rows."""
+    if change.op == "delete":
+        return change.reason or "withdrawn"
+    said = [say(call.language, "dataset.version", n=change.version or 0)]
+    try:
+        _, version = call.node.catalog.version(change.ref, change.version)
+    except ShahrdadError:
+        return said[0]
+    rows = version_document(version, None)["change"] or {}
+    said += [
+        say(call.language, f"dataset.{name}", count=rows[name])
+        for name in ("added", "removed", "changed")
+        if rows.get(name)
+    ]
+    return " · ".join(said)
+
+
+def _link(parent: ET.Element, relation: str, address: str, media: str = "") -> None:
+    """Add a link."""
+    found = {"rel": relation, "href": address}
+    ET.SubElement(parent, "link", found | ({"type": media} if media else {}))
 
 
 def _title(call: Call, dataset: Dataset) -> str:
@@ -150,9 +226,20 @@ def operations() -> list[Operation]:
         ("getCityFeed", "/feeds/{name}.atom", get_city, "One city."),
         ("getDatasetFeed", "/feeds/{city}/{name}.atom", get_dataset, "One dataset."),
     ]
+    media_type = MEDIA_TYPE.partition(";")[0]
     return [
+        # It stands first, or "search" would be taken for the name of a city.
         Operation(
-            id_, path, call, summary, tolerant=True, media_type="application/atom+xml"
-        )
-        for id_, path, call, summary in found
+            "getSearchFeed",
+            "/feeds/search.atom",
+            get_search,
+            "What a search finds; the parameters are those of `/v1/datasets`.",
+            (*FILTERS, CURSOR),
+            media_type=media_type,
+            problems=("bad-parameter", "cursor-invalid", "cursor-expired"),
+        ),
+        *(
+            Operation(id_, path, call, summary, tolerant=True, media_type=media_type)
+            for id_, path, call, summary in found
+        ),
     ]

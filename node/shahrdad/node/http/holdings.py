@@ -32,6 +32,32 @@ def owners(connection: sqlite3.Connection, digest: Digest) -> list[Owner]:
     return found
 
 
+def ref_of_key(connection: sqlite3.Connection, origin: str, key: str) -> str | None:
+    """Return the reference of the dataset that a log has under a key."""
+    row = connection.execute(
+        "SELECT d.ref FROM dataset d JOIN log l ON l.id = d.log"
+        " WHERE l.origin=? AND d.key=? AND d.state<>'pending'",
+        (origin, key),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def owners_of_record(connection: sqlite3.Connection, digest: Digest) -> list[Owner]:
+    """Return the versions that a record is of."""
+    rows = connection.execute(
+        "SELECT d.ref, v.n FROM dataset_version v JOIN dataset d ON d.id = v.dataset"
+        " WHERE v.sha256=? AND v.state='held' ORDER BY d.ref, v.n",
+        (digest.raw,),
+    )
+    return [Owner(ref, n) for ref, n in rows]
+
+
+def first_change(connection: sqlite3.Connection) -> str | None:
+    """Return the time of the earliest entry that this node holds, if any."""
+    (time,) = connection.execute("SELECT MIN(time) FROM dataset_version").fetchone()
+    return None if time is None else str(time)
+
+
 def epoch(connection: sqlite3.Connection) -> str:
     """Return the name of the change feed as it is now; "" before the first change."""
     row = connection.execute("SELECT epoch FROM feed_epoch").fetchone()

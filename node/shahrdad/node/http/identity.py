@@ -9,12 +9,14 @@
 
 import secrets
 import time
+from functools import lru_cache
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 DATASET_NAMESPACE = uuid5(NAMESPACE_URL, "urn:shahrdad:dataset")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+@lru_cache(maxsize=256)  # one dataset asks again for each of its resources
 def uid(ref: str) -> UUID:
     """Return the identifier of a dataset: the same on every node, for ever."""
     return uuid5(DATASET_NAMESPACE, ref)

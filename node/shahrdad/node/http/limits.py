@@ -12,8 +12,11 @@ WAIT_SECONDS_MAX = 50  # proxies cut idle connections at 60
 WAITERS_MAX = 500  # long polls at once
 MIRROR_FILE_BYTES_MAX = 64 * 1024**2  # a named file of the static mirror
 CHUNK_BYTES = 256 * 1024
+RECEIPT_LETTERS_MAX = 64 * 1024  # pasted, or sent to be judged
 GZIP_BYTES_MIN = 1024
-PREVIEW_ROWS = 50
+GZIP_WELL_BYTES_MAX = 256 * 1024  # above, the fastest level
+PREVIEW_ROWS = 50  # read for the preview of a page
+PREVIEW_ROWS_SHOWN = 12  # of them; the page of rows has the others
 PREVIEW_BYTES_MAX = 64 * 1024**2  # a Parquet object read for the preview of a page
 EXPORT_ROWS_MAX = {  # of an export that is made while its reader waits
     "csv": 5_000_000,

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from shahrdad.node.http.answers import Call, as_json
+from shahrdad.node.http.answers import JSON, Call, as_json
 from shahrdad.node.http.openapi_schemas import SCHEMAS
 from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.problem_types import STATUS
@@ -46,7 +46,7 @@ def document(operations: Sequence[Operation], root: str) -> dict[str, Any]:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     variables = _VARIABLE.findall(operation.path)
-    return {
+    found: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary or operation.id,
         "parameters": [
@@ -55,6 +55,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         ],
         "responses": _responses(operation),
     }
+    if operation.body is not None:
+        content = {JSON: {"schema": operation.body}}
+        found["requestBody"] = {"required": True, "content": content}
+    return found
 
 
 def _path_parameter(name: str) -> dict[str, Any]:

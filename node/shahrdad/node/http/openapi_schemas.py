@@ -49,6 +49,15 @@ SCHEMAS: dict[str, Any] = {
             "request_id": TEXT,
         }
     ),
+    "Verdict": _object(
+        {
+            "results": {"type": "array", "items": ANY_OBJECT},
+            "holds": {"type": "boolean"},
+            "is_proof": {"const": False},
+            "note": BOTH,
+            "offline": TEXT,
+        }
+    ),
     "Version": _object(
         {
             "number": {"type": "integer", "minimum": 1},

@@ -46,6 +46,7 @@ class Operation:
         schema: Name of the good answer's JSON Schema in OpenAPI; "" for other bytes.
         problems: Problem types besides those that any address may give.
         redirect: The status of an answer that leads elsewhere; 0 where there is none.
+        body: The JSON Schema of what is sent; None where nothing is.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Operation:
     schema: str = ""
     problems: tuple[str, ...] = ("not-found",)
     redirect: int = 0
+    body: Mapping[str, Any] | None = None
     examples: Mapping[str, str] = field(default_factory=dict)
 
     def route(self, node: NodeView, show_error: "ShowError | None" = None) -> Route:

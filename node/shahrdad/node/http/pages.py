@@ -221,11 +221,17 @@ def city(call: Call, language: Language) -> Response:
         city=city_name(slug, call.node.config),
         listed=listed_city(slug),
         is_own=slug == call.node.config.node.city,
-        results=[card(call, item) for item in published],
+        results=[card(call, item) for item in foremost(published)],
+        total=len(published),
         mandatory=mandatory,
         logs=[log for log in logs if log.get("city") == slug],
         profile=profile(call, slug, language),
     )
+
+
+def foremost(published: list[Dataset]) -> list[Dataset]:
+    """Return the datasets that a city's page shows: those with a standard first."""
+    return sorted(published, key=lambda one: one.family is None)[:RESULTS]
 
 
 def network(call: Call, language: Language) -> Response:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.http.answers import Call, as_json
+from shahrdad.node.http.answers import JSON, Call, answer, dump
 
 Item = TypeVar("Item")
 Key = tuple[Any, ...]
@@ -70,12 +70,20 @@ def page(
 
 def list_answer(
     call: Call,
-    items: list[Any],
+    items: list[Any] | bytes,
     total: int,
     next_cursor: str | None,
     **more: Any,
 ) -> Response:
-    """Answer with a page of a list, and the address of the next one."""
+    """Answer with a page of a list, and the address of the next one.
+
+    Args:
+        call: The request.
+        items: The page, or its JSON.
+        total: How many items all pages have.
+        next_cursor: Where the next page begins.
+        more: Further members.
+    """
     headers = {}
     if next_cursor is not None:
         query = [
@@ -87,8 +95,10 @@ def list_answer(
             f"{call.request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
         )
         headers["Link"] = f'<{call.public.root}{address}>; rel="next"'
-    body = {"items": items, "total": total, "next_cursor": next_cursor, **more}
-    return as_json(call, body, **headers)
+    listed = items if isinstance(items, bytes) else dump(items)
+    rest = dump({"total": total, "next_cursor": next_cursor, **more})
+    body = b"".join((b'{"items":', listed, b",", rest[1:]))
+    return answer(call, body, JSON, headers)
 
 
 def _malformed(cursor: str) -> RequestError:

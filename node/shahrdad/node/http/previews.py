@@ -1,7 +1,8 @@
 """The first rows of a table, as its page shows them.
 
-Columns that are empty in all of these rows, or the same in all, are named once above
-the table instead of filling its width.
+Columns that are empty in all rows that were read, or the same in all, are named once
+above the table instead of filling its width. Fewer rows are shown than read: a page of
+a thousand cells is slow on a phone, and the page of rows is one link away.
 """
 
 import re
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
+
+from markupsafe import Markup
 
 from shahrdad.datasets.errors import Language, ShahrdadError
 from shahrdad.datasets.jalali import format_fa
@@ -42,6 +45,22 @@ class Cell:
         """Whether it has digits and signs alone, which may be drawn in Persian."""
         return _DIGITS_ALONE.fullmatch(self.text) is not None
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it is a text that wraps."""
+        return self.kind == "text" and len(self.text) > LONG_LETTERS
+
+    def classes(self, is_number: bool, is_long: bool) -> Markup:
+        """Return the class attribute of its table cell; "" where it needs none."""
+        names = (
+            ("none", self.kind == "none"),
+            ("num", is_number),
+            ("text", is_long),
+            ("digits", self.plain),
+        )
+        chosen = " ".join(name for name, holds in names if holds)
+        return Markup(' class="{}"').format(chosen) if chosen else Markup()
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -59,7 +78,8 @@ class Preview:
     """The first rows of a table.
 
     Attributes:
-        same: (title, value) of columns that have one value in all of these rows.
+        rows: Those that are shown.
+        same: (title, value) of columns that have one value in all rows that were read.
         blank: Titles of columns that are empty in all of them.
     """
 
@@ -128,7 +148,7 @@ def _preview(
             cell(row[column.name], known.get(column.name), language)
             for column in columns
         )
-        for row in rows
+        for row in rows[: limits.PREVIEW_ROWS_SHOWN]
     )
     return Preview(tuple(columns), shown, tuple(same), tuple(blank))
 

@@ -68,6 +68,8 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
     "unauthenticated": (
         Reason.LOGIN_REFUSED,
         Reason.PASSWORD_NEEDED,
+        Reason.PROVIDER_REFUSED,
+        Reason.SIGN_IN_STALE,
         Reason.TOKEN_NEEDED,
         Reason.UNAUTHENTICATED,
     ),
@@ -89,6 +91,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.NOT_THE_FORUM,
         Reason.ACCOUNT_KIND,
         Reason.FORBIDDEN,
+        Reason.IDENTITY_UNLINKED,
         Reason.REAUTHENTICATION_NEEDED,
         Reason.SECOND_FACTOR_NEEDED,
         Reason.APPROVAL_NEEDED,
@@ -142,6 +145,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
     "method-not-allowed": (Reason.METHOD_NOT_ALLOWED,),
     "not-acceptable": (Reason.NOT_ACCEPTABLE,),
     "conflict": (
+        Reason.IDENTITY_TAKEN,
         Reason.SOURCE_EXISTS,
         Reason.RUN_NOT_HELD,
         Reason.WORKER_VERSION,
@@ -169,6 +173,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.SERIAL_WRONG,
     ),
     "state": (
+        Reason.JOB_STATE,
         Reason.DRAFT_NOT_VALID,
         Reason.MONTH_NOT_OVER,
         Reason.DRAFT_STATE,
@@ -265,6 +270,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.TABLE_UNREADABLE,
     ),
     "bad-peer": (
+        Reason.PROVIDER_WRONG,
         Reason.SITE_ANSWER,
         Reason.NODE_ANSWER,
         Reason.NODE_PROBLEM,
@@ -277,7 +283,9 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.EXECUTOR_AWAY,
         Reason.NOT_READY,
         Reason.TASK_KILLED,
+        Reason.JOB_CANCELLED,
         Reason.JOB_KILLED,
+        Reason.PROVIDER_AWAY,
         Reason.SOURCE_AWAY,
     ),
     "store-unavailable": (
@@ -287,6 +295,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.STORE_CLOCK_SKEW,
         Reason.STORE_DENIED,
         Reason.STORE_FOREIGN,
+        Reason.DISK_FULL,
         Reason.STORE_FULL,
         Reason.STORE_SETTING_WRONG,
         Reason.STORE_UNREACHABLE,

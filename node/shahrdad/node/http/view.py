@@ -50,6 +50,7 @@ class NodeView(Protocol):
         `origin` text. `logs`: list of {`origin`, `city`, `size`, `root`, `time`,
         `status` (of the log), `state` (signed|confirmed|stale|quarantined),
         `confirmed_size`, `cosignatures`, `newest_cosignature`, `vkeys`}. `peers`: list
-        of {`name`, `address`, `state`, `last_contact`, `error` {`fa`, `en`}}.
+        of {`name`, `address`, `state`, `last_contact`, `error` {`fa`, `en`}}. `homes`:
+        city → root address of its node, for other cities where it is known.
         """
         ...

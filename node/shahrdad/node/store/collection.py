@@ -99,6 +99,37 @@ def note_rebuilt(connection: sqlite3.Connection, now: datetime) -> None:
     )
 
 
+def discard(
+    connection: sqlite3.Connection, store: ObjectStore, kind: str, owner: str
+) -> int:
+    """End an owner's names, and delete at once what nothing else names.
+
+    For what only its maker ever knew, such as steps on the way of one job: an object
+    that another may be about to rely on is left to collection and its grace.
+
+    Returns:
+        How many objects were deleted.
+    """
+    rows = connection.execute(
+        "SELECT area, sha256 FROM object_ref WHERE kind=? AND owner=?"
+        " ORDER BY area, sha256",
+        (kind, owner),
+    ).fetchall()
+    deleted = 0
+    for start in range(0, len(rows), DELETE_BATCH_MAX):
+        with transaction(connection):
+            for area, raw in rows[start : start + DELETE_BATCH_MAX]:
+                connection.execute(
+                    "DELETE FROM object_ref WHERE area=? AND sha256=? AND kind=?"
+                    " AND owner=?",
+                    (area, raw, kind, owner),
+                )
+                if not named(connection, Area(area), Digest(raw)):
+                    store.delete(Area(area), Digest(raw))
+                    deleted += 1
+    return deleted
+
+
 @dataclass(frozen=True, slots=True)
 class Collected:
     """What a run found and did.

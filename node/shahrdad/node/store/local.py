@@ -88,7 +88,7 @@ class LocalStore:
                 raise
             file.seek(offset)
             expected = (area, digest) if offset == 0 and length is None else None
-            return open_stream(file.read, wanted, file.close, expected)
+            return open_stream(file.read, wanted, file.close, expected, file.readinto)
 
     def stat(self, area: Area, digest: Digest) -> ObjectStat | None:
         """Return size and time, or None; see `ObjectStore.stat`."""

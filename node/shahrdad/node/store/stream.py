@@ -24,8 +24,10 @@ class Stream(io.RawIOBase):
         size: int,
         close: Callable[[], None],
         expected: tuple[Area, Digest] | None,
+        fill: Callable[[memoryview], int] | None,
     ) -> None:
         self._read = read
+        self._fill = fill
         self._left = size
         self._size = size
         self._close = close
@@ -44,6 +46,11 @@ class Stream(io.RawIOBase):
             if self._size == 0 and self._expected is not None:
                 check_name(self._expected, self._sha256.digest())
             return 0
+        if self._fill is not None and self._expected is None:
+            count = self._fill(view[:wanted])
+            if count:
+                self._left -= count
+                return count
         chunk = self._read(wanted)
         if not chunk:
             raise UnavailableError(
@@ -85,6 +92,7 @@ def open_stream(
     size: int,
     close: Callable[[], None],
     expected: tuple[Area, Digest] | None,
+    fill: Callable[[memoryview], int] | None = None,
 ) -> BinaryIO:
     """Return a buffered reader of `size` bytes.
 
@@ -93,8 +101,9 @@ def open_stream(
         size: How many bytes must come; fewer raise STORE_WRONG_ANSWER.
         close: Releases what `read` reads from.
         expected: The name that a whole object must match; None for a range.
+        fill: Reads straight into a buffer where that is possible, for ranges.
     """
-    return io.BufferedReader(Stream(read, size, close, expected), CHUNK_BYTES)
+    return io.BufferedReader(Stream(read, size, close, expected, fill), CHUNK_BYTES)
 
 
 def copy_checked(

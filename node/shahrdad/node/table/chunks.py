@@ -17,6 +17,7 @@ from shahrdad.node.store.contract import read_bytes
 from shahrdad.node.table.limits import PART_BYTES_MAX
 from shahrdad.node.table.parquet import Part
 from shahrdad.node.table.reading import TableReader, parquet_file
+from shahrdad.validators.byte_facts import fill
 
 
 class OpenPart:
@@ -40,9 +41,10 @@ class OpenPart:
                 pa.BufferReader(data), page_checksum_verification=True
             )
         except (pa.ArrowException, OSError):
-            data = verified_bytes(table, part)
-            self._file = parquet_file(data, part.digest)
-        self._data = pa.py_buffer(data)
+            whole = verified_bytes(table, part)
+            data = pa.py_buffer(whole)
+            self._file = parquet_file(whole, part.digest)
+        self._data = data
         metadata: pq.FileMetaData = self._file.metadata
         self._groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
         self.schema: pa.Schema = self._file.schema_arrow
@@ -94,15 +96,18 @@ class OpenPart:
         return bool(mine.equals(theirs)) and kinds[0] == kinds[1]
 
 
-def raw_bytes(table: TableReader, part: Part) -> bytes:
+def raw_bytes(table: TableReader, part: Part) -> pa.Buffer:
     """Return a part as it lies in the store, not compared with its name."""
+    data = pa.allocate_buffer(part.bytes)
     try:
         with table.store.open(table.area, part.digest, 0, part.bytes) as file:
-            return file.read(part.bytes)
+            fill(file, memoryview(data))
+        return data
     except RequestError as error:
         if error.reason is not Reason.RANGE_INVALID:
             raise
-        return verified_bytes(table, part)  # another size than the record says
+        # Another size than the record says.
+        return pa.py_buffer(verified_bytes(table, part))
 
 
 def verified_bytes(table: TableReader, part: Part) -> bytes:

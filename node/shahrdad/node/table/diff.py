@@ -36,6 +36,8 @@ from shahrdad.node.table.reading import TableReader
 from shahrdad.node.table.window import Cursor, windows
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+HELD_CELLS = 65_536  # changed cells that wait for a page
+GROUP_BITS = 32  # a row's place: the number of its row group, then its own
 CELL = [
     pa.field("column", pa.string()),
     pa.field("old", pa.string()),
@@ -170,19 +172,48 @@ class TableDiff:
             for part, number in zip(left, numbers, strict=True)
             if number is not None
         )
+        held: list[list[ChangedCells]] = []  # of row groups that follow each other
         for part, number in zip(left, numbers, strict=True):
             changes = None if number is None else next(compared)
             if changes is None or number is None or number < position:
                 region[0].append(part)
                 continue
             region[1].extend(right[position:number])
-            yield from self._merge(*region)
-            region = ([], [])
+            if region[0] or region[1]:
+                yield from self._together(held)
+                yield from self._merge(*region)
+                held, region = [], ([], [])
             position = number + 1
-            for group in changes:
-                yield from self._changes(group)
+            held += changes
+            if sum(len(one.places) for group in held for one in group) >= HELD_CELLS:
+                yield from self._together(held)
+                held = []
+        yield from self._together(held)
         region[1].extend(right[position:])
         yield from self._merge(*region)
+
+    def _together(self, held: Sequence[Sequence[ChangedCells]]) -> Iterator[pa.Table]:
+        """Yield the changes of row groups at once: each page has a price of its own."""
+        by_column: dict[str, list[tuple[int, ChangedCells]]] = {}
+        for number, group in enumerate(held):
+            for one in group:
+                by_column.setdefault(one.column, []).append((number, one))
+        merged = []
+        for name in self._columns:
+            parts = by_column.get(name)
+            if parts is None:
+                continue
+            places = [pc.add(one.places, n << GROUP_BITS) for n, one in parts]
+            merged.append(
+                ChangedCells(
+                    name,
+                    pa.concat_arrays(places),
+                    pa.concat_tables([one.keys for _, one in parts]),
+                    pa.chunked_array([c for _, one in parts for c in one.old.chunks]),
+                    pa.chunked_array([c for _, one in parts for c in one.new.chunks]),
+                )
+            )
+        yield from self._changes(merged)
 
     def _start(self, part: Part) -> tuple[object, ...]:
         """Return what two parts must have in common to be compared by position."""

@@ -1,29 +1,23 @@
 """Every read action, by name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shahrdad.datasets.errors import ShahrdadError
-from shahrdad.node.catalog import Dataset
 from shahrdad.node.http import holdings, identity
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.ckan import datastore, dictionaries, envelope, search
-from shahrdad.node.http.ckan.directory import (
-    DELETED_DAYS_MAX,
-    SCANNED_MAX,
-    facets_asked,
-    plan,
-)
-from shahrdad.node.http.ckan.envelope import Refusal, missing, not_found
-from shahrdad.node.http.ckan.packages import Base, Package, Packages
+from shahrdad.node.http.ckan.envelope import One, Refusal, Written, missing, not_found
+from shahrdad.node.http.ckan.query import Equal
+from shahrdad.node.http.ckan.shelf import Base, Reading
 from shahrdad.node.http.dataset_object import show
-from shahrdad.node.http.languages import now, rfc3339
 from shahrdad.node.http.release import release
 from shahrdad.node.record import LICENSES
 
 CKAN_VERSION = "2.11.0"  # clients ask for digits; the contract is that of this release
+LISTED_MAX = 1_000  # datasets in full
+SEARCHED_MAX = 20_000  # datasets whose resources are searched by any letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +27,7 @@ class Asked:
     call: Call
     base: Base
     values: Mapping[str, Any]
-    packages: Packages
-
-    def listed(self) -> list[Package]:
-        """Return every package of the base."""
-        return self.packages.list(self.call.node, self.base)
+    reading: Reading
 
     def id(self, *names: str) -> str:
         """Return the first given of some parameters."""
@@ -45,26 +35,18 @@ class Asked:
             (found for name in names if (found := envelope.text(self.values, name))), ""
         )
 
-    def package(self, wanted: str) -> Package | None:
-        """Return a package by identifier, name or reference."""
-        node = self.call.node
-        ref = self.packages.directory.ref(node, wanted)
-        if ref is None:
-            return None
-        dataset = node.catalog.get(ref)
-        if not self._shows(dataset):
-            return None
-        return self.packages.get(node, dataset, self.base)
+    def window(self, maximum: int = 0) -> tuple[int, int]:
+        """Return offset and limit; without a limit all, up to a bound."""
+        most = maximum or 2**31
+        start = envelope.whole(self.values, "offset", 0) or 0
+        rows = envelope.whole(self.values, "limit", most)
+        return start, most if rows is None else min(rows, most)
 
-    def _shows(self, dataset: Dataset) -> bool:
-        """Tell whether the base has a dataset."""
-        own = dataset.city == self.call.node.config.node.city
-        if not own and self.base != "all":
-            return False
-        if dataset.state == "live":
-            return True
-        oldest = rfc3339(now() - timedelta(days=DELETED_DAYS_MAX))
-        return self.base == "harvest" and dataset.updated >= oldest
+    def datasets(self, field: str, value: str, start: int, rows: int) -> Written:
+        """Return live datasets by the value of a field, as a list."""
+        live = self.reading.condition([Equal("state", "active"), Equal(field, value)])
+        found = self.reading.page(live, "c.uid", start, rows)
+        return Written({}, "", found, self.reading.written)
 
 
 Result = Any
@@ -73,32 +55,12 @@ Action = Callable[[Asked], Result]
 
 def package_search(asked: Asked) -> Result:
     """Search datasets."""
-    wanted = search.wanted(asked.values)
-    if isinstance(wanted, Refusal):
-        return wanted
-    node, packages = asked.call.node, asked.packages
-    planned = None
-    if not facets_asked(asked.values):
-        planned = plan(node, asked.base, wanted.queries, wanted.order)
-    if planned is None:
-        if packages.directory.size(node) > SCANNED_MAX:
-            return Refusal(
-                "Search Error",
-                f"This catalog has more than {SCANNED_MAX} datasets: search it"
-                " by organization, groups, license_id, name, id or dates here, by"
-                f" words and facets at {asked.call.public.root}/v1/datasets",
-            )
-        return search.search(asked.listed(), asked.values)
-    count, refs = packages.directory.page(node, planned, wanted.start, wanted.rows)
-    found = (packages.written(node, ref, asked.base) for ref in refs)
-    about = {"count": count, "sort": wanted.order, "facets": {}, "search_facets": {}}
-    return envelope.Written(about, [data for data in found if data is not None])
+    return search.search(asked.reading, asked.call.node.config, asked.values)
 
 
 def package_list(asked: Asked) -> Result:
     """List the names of datasets."""
-    names = [one.dictionary["name"] for one in asked.listed() if _is_live(one)]
-    return _slice(sorted(names), asked.values)
+    return asked.reading.names(*asked.window())
 
 
 def package_show(asked: Asked) -> Result:
@@ -106,14 +68,16 @@ def package_show(asked: Asked) -> Result:
     wanted = asked.id("id", "name_or_id")
     if not wanted:
         return missing("id")
-    found = asked.package(wanted)
-    return found.dictionary if found else not_found("Dataset was not found.")
+    number = asked.reading.number(wanted)
+    found = [] if number is None else asked.reading.packages([number])
+    if not found:
+        return not_found("Dataset was not found.")
+    return One(asked.reading.written(found[0]))
 
 
 def current_list(asked: Asked) -> Result:
     """List datasets with their resources."""
-    found = [one.dictionary for one in asked.listed() if _is_live(one)]
-    return _slice(found, asked.values, 1_000)
+    return asked.datasets("state", "active", *asked.window(LISTED_MAX))
 
 
 def resource_show(asked: Asked) -> Result:
@@ -121,23 +85,46 @@ def resource_show(asked: Asked) -> Result:
     wanted = asked.id("id")
     if not wanted:
         return missing("id")
-    for one in asked.listed():
-        for resource in one.dictionary["resources"]:
+    found = asked.reading.resource(wanted)
+    if found is not None:
+        for resource in _resources(asked, [found[0]]):
             if resource["id"] == wanted:
                 return resource
     return not_found("Resource was not found.")
 
 
+def _resources(asked: Asked, numbers: list[int]) -> list[dict[str, Any]]:
+    """Return the resources of datasets by row number."""
+    json = b"[" + b",".join(asked.reading.packages(numbers)) + b"]"
+    packages = search.loads_object(asked.reading.written(json).decode())
+    return [resource for one in packages for resource in one["resources"]]
+
+
 def resource_search(asked: Asked) -> Result:
     """Search resources by `field:words`."""
-    found = [r for one in asked.listed() for r in one.dictionary["resources"]]
+    terms: list[tuple[str, str]] = []
     for query in envelope.listed(asked.values, "query"):
         field, colon, term = query.partition(":")
         if not colon:
             return Refusal("Validation Error", fields={"query": ["Must be field:term"]})
-        folded = term.casefold()
-        found = [r for r in found if folded in str(r.get(field) or "").casefold()]
-    return {"count": len(found), "results": _slice(found, asked.values, 1_000)}
+        terms.append((field, term.casefold()))
+    live = asked.reading.condition([Equal("state", "active")])
+    if asked.reading.count(live) > SEARCHED_MAX:
+        # Their JSON is not read for that; what is indexed can be searched for.
+        return Refusal(
+            "Search Error",
+            f"This catalog has more than {SEARCHED_MAX} datasets: search for"
+            " datasets by package_search, where res_format finds formats",
+        )
+    numbers = asked.reading.numbers(live, "c.uid", 0, SEARCHED_MAX)
+    found = [
+        one
+        for start in range(0, len(numbers), LISTED_MAX)
+        for one in _resources(asked, numbers[start : start + LISTED_MAX])
+        if all(term in str(one.get(field) or "").casefold() for field, term in terms)
+    ]
+    start, rows = asked.window(LISTED_MAX)
+    return {"count": len(found), "results": found[start : start + rows]}
 
 
 def no_items(asked: Asked) -> Result:
@@ -147,7 +134,7 @@ def no_items(asked: Asked) -> Result:
 
 def organization_list(asked: Asked) -> Result:
     """List cities."""
-    counts = _counts(asked, "organization")
+    counts = asked.reading.counts("organization")
     if not envelope.flag(asked.values, "all_fields"):
         return _slice(sorted(counts), asked.values)
     return _slice(
@@ -157,13 +144,11 @@ def organization_list(asked: Asked) -> Result:
 
 def organization_show(asked: Asked) -> Result:
     """Show one city."""
-    wanted, counts = asked.id("id"), _counts(asked, "organization")
+    wanted, counts = asked.id("id"), asked.reading.counts("organization")
     for slug, count in counts.items():
         if wanted in {slug, str(dictionaries.city_id(slug))}:
             found = _city(asked, slug, count)
-            if envelope.flag(asked.values, "include_datasets"):
-                found["packages"] = _of(asked, "organization", slug)
-            return found
+            return _with_datasets(asked, found, "organization", slug)
     return not_found("Group was not found.") if wanted else missing("id")
 
 
@@ -171,7 +156,7 @@ def organization_autocomplete(asked: Asked) -> Result:
     """Suggest cities."""
     choices = [
         (slug, str(_city(asked, slug, 0)["title"]))
-        for slug in sorted(_counts(asked, "organization"))
+        for slug in sorted(asked.reading.counts("organization"))
     ]
     return [
         {"id": str(dictionaries.city_id(name)), "name": name, "title": title}
@@ -180,7 +165,7 @@ def organization_autocomplete(asked: Asked) -> Result:
 
 
 def _city(asked: Asked, slug: str, count: int) -> dict[str, Any]:
-    found = dictionaries.organization(asked.call.node, slug)
+    found = dictionaries.organization(asked.call.node.config, slug)
     more = {
         "display_name": found["title"],
         "package_count": count,
@@ -196,7 +181,7 @@ def _city(asked: Asked, slug: str, count: int) -> dict[str, Any]:
 
 def group_list(asked: Asked) -> Result:
     """List families that have datasets."""
-    counts = _counts(asked, "groups")
+    counts = asked.reading.counts("groups")
     if not envelope.flag(asked.values, "all_fields"):
         return _slice(sorted(counts), asked.values)
     found = [dictionaries.group(name, counts[name]) for name in sorted(counts)]
@@ -205,27 +190,26 @@ def group_list(asked: Asked) -> Result:
 
 def group_show(asked: Asked) -> Result:
     """Show one family."""
-    wanted, counts = asked.id("id"), _counts(asked, "groups")
+    wanted, counts = asked.id("id"), asked.reading.counts("groups")
     for name in {*dictionaries.known_families(), *counts}:
         found = dictionaries.group(name, counts.get(name, 0))
         if wanted in {name, found["id"]}:
-            if envelope.flag(asked.values, "include_datasets"):
-                found["packages"] = _of(asked, "groups", name)
-            return found
+            return _with_datasets(asked, found, "groups", name)
     return not_found("Group was not found.") if wanted else missing("id")
 
 
 def group_package_show(asked: Asked) -> Result:
     """List the datasets of a family."""
     wanted = asked.id("id")
-    return (
-        _slice(_of(asked, "groups", wanted), asked.values) if wanted else missing("id")
-    )
+    if not wanted:
+        return missing("id")
+    return asked.datasets("groups", wanted, *asked.window(LISTED_MAX))
 
 
 def group_autocomplete(asked: Asked) -> Result:
     """Suggest families."""
-    groups = [dictionaries.group(name) for name in sorted(_counts(asked, "groups"))]
+    counts = asked.reading.counts("groups")
+    groups = [dictionaries.group(name) for name in sorted(counts)]
     by_name = {group["name"]: group for group in groups}
     choices = [(group["name"], str(group["title"])) for group in groups]
     found = search.autocomplete(choices, asked.values)
@@ -234,7 +218,7 @@ def group_autocomplete(asked: Asked) -> Result:
 
 def tag_list(asked: Asked) -> Result:
     """List keywords."""
-    names = sorted(_counts(asked, "tags"))
+    names = sorted(asked.reading.counts("tags"))
     q = envelope.text(asked.values, "query").casefold()
     names = [name for name in names if q in name.casefold()]
     if envelope.flag(asked.values, "all_fields"):
@@ -245,7 +229,7 @@ def tag_list(asked: Asked) -> Result:
 def tag_show(asked: Asked) -> Result:
     """Show one keyword."""
     wanted = asked.id("id")
-    for name in _counts(asked, "tags"):
+    for name in asked.reading.counts("tags"):
         found = dictionaries.tag(name)
         if wanted in {name, found["id"]}:
             return found
@@ -254,7 +238,7 @@ def tag_show(asked: Asked) -> Result:
 
 def tag_autocomplete(asked: Asked) -> Result:
     """Suggest keywords."""
-    choices = [(name, name) for name in sorted(_counts(asked, "tags"))]
+    choices = [(name, name) for name in sorted(asked.reading.counts("tags"))]
     return [name for name, _ in search.autocomplete(choices, asked.values)]
 
 
@@ -308,16 +292,19 @@ def help_show(asked: Asked) -> Result:
 
 def package_autocomplete(asked: Asked) -> Result:
     """Suggest datasets."""
-    choices = [(one.dictionary["name"], one.title_key) for one in asked.listed()]
+    letters = search.letters(asked.values).casefold()
     return [
         {"name": name, "title": title, "match_field": "title", "match_displayed": title}
-        for name, title in search.autocomplete(choices, asked.values)
+        for name, title in asked.reading.named_like(
+            letters, search.suggestions(asked.values)
+        )
     ]
 
 
 def format_autocomplete(asked: Asked) -> Result:
     """Suggest formats."""
-    choices = [(name.lower(), name) for name in sorted(_counts(asked, "res_format"))]
+    counts = asked.reading.counts("res_format")
+    choices = [(name.lower(), name) for name in sorted(counts)]
     return [name for name, _ in search.autocomplete(choices, asked.values)]
 
 
@@ -330,10 +317,10 @@ def recent_activity(asked: Asked) -> Result:
 def package_activity(asked: Asked) -> Result:
     """List the publications of one dataset."""
     wanted = asked.id("id")
-    found = asked.package(wanted) if wanted else None
+    found = asked.reading.number(wanted) if wanted else None
     if found is None:
         return not_found("Dataset was not found.") if wanted else missing("id")
-    return _activities(asked, str(found.dictionary["name"]).replace("--", "/", 1))
+    return _activities(asked, asked.reading.ref(found))
 
 
 def _activities(asked: Asked, prefix: str) -> list[dict[str, Any]]:
@@ -386,37 +373,33 @@ def _source(asked: Asked, *names: str) -> datastore.Source | Refusal:
     wanted = asked.id(*names)
     if not wanted:
         return missing(names[0])
-    for one in asked.listed():
-        for resource in one.dictionary["resources"]:
-            if resource["id"] == wanted and resource["datastore_active"]:
-                ref = str(one.dictionary["name"])
-                try:
-                    shown = show(asked.call.node, *asked.call.node.catalog.version(ref))
-                except ShahrdadError:
-                    break
-                table = shown.record.table(str(resource["name"]).rpartition(".")[0])
-                if table is not None:
-                    return datastore.Source(shown, table, wanted)
+    found = asked.reading.resource(wanted)
+    if found is not None and found[2] == "CSV" and asked.base != "harvest":
+        node = asked.call.node
+        try:
+            shown = show(node, *node.catalog.version(asked.reading.ref(found[0])))
+        except ShahrdadError:
+            return not_found(f'Resource "{wanted[:64]}" was not found.')
+        table = shown.record.table(found[1].rpartition(".")[0])
+        if table is not None:
+            return datastore.Source(shown, table, wanted)
     return not_found(f'Resource "{wanted[:64]}" was not found.')
 
 
 def _table_metadata(asked: Asked) -> dict[str, Any]:
     """Return the list of tables, which ckanr asks for."""
-    found = [
-        {"_id": 0, "name": resource["id"], "oid": 0, "alias_of": None}
-        for one in asked.listed()
-        for resource in one.dictionary["resources"]
-        if resource["datastore_active"]
-    ]
-    records = [{**item, "_id": n, "oid": n} for n, item in enumerate(found, 1)]
     limit = envelope.whole(asked.values, "limit", datastore.LIMIT_DEFAULT) or 0
+    limit = min(limit, datastore.LIMIT_MAX)
     offset = envelope.whole(asked.values, "offset", 0) or 0
     names = (("_id", "text"), ("name", "name"), ("oid", "oid"), ("alias_of", "name"))
     return {
         "resource_id": "_table_metadata",
         "fields": [{"id": name, "type": kind} for name, kind in names],
-        "records": records[offset : offset + limit],
-        "total": len(records),
+        "records": [
+            {"_id": n, "name": uid, "oid": n, "alias_of": None}
+            for n, uid in enumerate(asked.reading.tables(offset, limit), offset + 1)
+        ],
+        "total": asked.reading.table_count(),
         "limit": limit,
         "offset": offset,
         "records_format": "objects",
@@ -424,35 +407,21 @@ def _table_metadata(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _is_live(one: Package) -> bool:
-    return bool(one.dictionary["state"] == "active")
+def _with_datasets(
+    asked: Asked, found: dict[str, Any], field: str, value: str
+) -> dict[str, Any] | Written:
+    """Return a city or a standard, with its datasets where these are asked for."""
+    if not envelope.flag(asked.values, "include_datasets"):
+        return found
+    packages = asked.datasets(field, value, 0, LISTED_MAX)
+    return replace(packages, about=found, name="packages")
 
 
-def _counts(asked: Asked, field: str) -> dict[str, int]:
-    """Return how many live datasets each value of a field has."""
-    found: dict[str, int] = {}
-    for one in asked.listed():
-        for value in one.indexed.fields.get(field, ()):
-            found[value] = found.get(value, 0) + _is_live(one)
-    return found
-
-
-def _of(asked: Asked, field: str, value: str) -> list[dict[str, Any]]:
-    return [
-        one.dictionary
-        for one in asked.listed()
-        if value in one.indexed.fields.get(field, ()) and _is_live(one)
-    ]
-
-
-def _slice(items: list[Any], values: Mapping[str, Any], maximum: int = 0) -> list[Any]:
-    """Return `limit` items after `offset`; without them all, up to a bound."""
+def _slice(items: list[Any], values: Mapping[str, Any]) -> list[Any]:
+    """Return `limit` items after `offset`; without them all."""
     offset = envelope.whole(values, "offset", 0) or 0
     limit = envelope.whole(values, "limit", len(items))
-    bound = len(items) if limit is None else limit
-    if maximum:
-        bound = min(bound, maximum)
-    return items[offset : offset + bound]
+    return items[offset : offset + (len(items) if limit is None else limit)]
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -7,17 +7,18 @@ Entry times have whole seconds, so the fraction is ours, made of the entry's ind
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
 from shahrdad.datasets.errors import RequestError
 from shahrdad.datasets.standards import families, load
+from shahrdad.node.config import Config
 from shahrdad.node.http import identity
 from shahrdad.node.http.cities import city_name
-from shahrdad.node.http.dataset_object import Shown, license_of, period
+from shahrdad.node.http.dataset_object import Described, license_of, period
 from shahrdad.node.http.formats import MEDIA_TYPES
 from shahrdad.node.http.record_view import TableView
-from shahrdad.node.http.view import NodeView
 
 OPEN_TYPE = "open"
 NAMESPACE = identity.DATASET_NAMESPACE
@@ -49,25 +50,20 @@ def tag_names(words: list[str]) -> list[str]:
     return found
 
 
-def package(shown: Shown, *, active_store: bool = True) -> dict[str, Any]:
-    """Return a dataset.
-
-    Args:
-        shown: The newest version.
-        active_store: False where a copy has no datastore: the harvest base.
-    """
+def package(shown: Described) -> dict[str, Any]:
+    """Return a dataset, as its newest version is."""
     dataset, record, version = shown.dataset, shown.record, shown.version
     licence = license_of(shown)
     tags = [
         tag(name)
         for name in tag_names([*record.words("keywords"), *record.words("keywords_en")])
     ]
-    city = organization(shown.node, dataset.city)
+    city = organization(shown.config, dataset.city)
     resources = [
         resource
         for table in record.tables
         if table.parts
-        for resource in _resources(shown, table, active_store)
+        for resource in _resources(shown, table)
     ]
     for place, resource in enumerate(resources):
         resource["position"] = place
@@ -106,9 +102,7 @@ def package(shown: Shown, *, active_store: bool = True) -> dict[str, Any]:
     }
 
 
-def _resources(
-    shown: Shown, table: TableView, active_store: bool
-) -> list[dict[str, Any]]:
+def _resources(shown: Described, table: TableView) -> list[dict[str, Any]]:
     ref, version = shown.ref, shown.version
     single = table.parts[0] if len(table.parts) == 1 else None
     found = []
@@ -132,14 +126,14 @@ def _resources(
                 "url_type": None,
                 "resource_type": "file",
                 "state": "active",
-                "datastore_active": active_store and ext == "csv",
+                "datastore_active": ext == "csv",
                 "cache_url": None,
             }
         )
     return found
 
 
-def _extras(shown: Shown) -> list[dict[str, str]]:
+def _extras(shown: Described) -> list[dict[str, str]]:
     dataset, version, addresses = shown.dataset, shown.version, shown.addresses
     values: dict[str, str | None] = {
         "shahrdad_ref": dataset.ref,
@@ -158,13 +152,13 @@ def _extras(shown: Shown) -> list[dict[str, str]]:
     standard = shown.standard
     if standard is not None:
         values["frequency"] = standard.cadence
-    values["spatial"] = city_name(dataset.city, shown.node.config).name("fa")
+    values["spatial"] = city_name(dataset.city, shown.config).name("fa")
     return [{"key": key, "value": value} for key, value in values.items() if value]
 
 
-def organization(node: NodeView, slug: str) -> dict[str, Any]:
+def organization(config: Config, slug: str) -> dict[str, Any]:
     """Return a city; its description is text, since a null fails uData."""
-    city = city_name(slug, node.config)
+    city = city_name(slug, config)
     return {
         "id": str(city_id(slug)),
         "name": slug,
@@ -179,6 +173,7 @@ def organization(node: NodeView, slug: str) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=2_048)
 def city_id(slug: str) -> UUID:
     """Return the identifier of a city: the same on every node."""
     return uuid5(NAMESPACE, f"city/{slug}")
@@ -201,11 +196,7 @@ def group(family: str, count: int = 0) -> dict[str, Any]:
 
 
 def _group_of(family: str) -> dict[str, Any]:
-    try:
-        standard = load(family)
-        title, description = standard.title_fa, standard.description_fa
-    except RequestError:
-        title, description = family, ""
+    title, description = _group_texts(family)
     return {
         "id": str(uuid5(NAMESPACE, f"family/{family}")),
         "name": family,
@@ -216,6 +207,20 @@ def _group_of(family: str) -> dict[str, Any]:
     }
 
 
+def group_title(family: str) -> str:
+    """Return what people call a standard."""
+    return _group_texts(family)[0]
+
+
+def _group_texts(family: str) -> tuple[str, str]:
+    """Return the title and the description of a standard; its name if unknown."""
+    try:
+        standard = load(family)
+    except RequestError:
+        return family, ""
+    return standard.title_fa, standard.description_fa
+
+
 def known_families() -> tuple[str, ...]:
     """Return the families that are groups even without datasets."""
     return families()
@@ -224,9 +229,15 @@ def known_families() -> tuple[str, ...]:
 def tag(name: str) -> dict[str, Any]:
     """Return a keyword."""
     return {
-        "id": str(uuid5(NAMESPACE, f"tag/{name}")),
+        "id": tag_id(name),
         "name": name,
         "display_name": name,
         "state": "active",
         "vocabulary_id": None,
     }
+
+
+@lru_cache(maxsize=4_096)
+def tag_id(name: str) -> str:
+    """Return the identifier of a keyword: the same on every node."""
+    return str(uuid5(NAMESPACE, f"tag/{name}"))

@@ -6,7 +6,7 @@ ignored, and a foreign API key is no reason to refuse a public read.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shahrdad.node.http import limits
-from shahrdad.node.http.answers import Call, answer, dump
+from shahrdad.node.http.answers import Call, answer, dump, is_held
 
 Kind = Literal[
     "Not Found Error",
@@ -52,15 +52,38 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A result whose list is JSON already: parsing and writing it again costs most."""
+    """A result with datasets that are JSON already: making it again costs most.
+
+    Attributes:
+        about: The other members.
+        name: Of the member that has the datasets; "" where the list is the result.
+        results: The datasets.
+        finish: What the list's JSON still goes through.
+    """
 
     about: Mapping[str, Any]
+    name: str
     results: Sequence[bytes]
+    finish: Callable[[bytes], bytes]
 
     def dump(self) -> bytes:
         """Return the result as JSON."""
-        head = dump(self.about)[:-1]
-        return head + b',"results":[' + b",".join(self.results) + b"]}"
+        found = self.finish(b",".join(self.results))
+        if not self.name:
+            return b"".join((b"[", found, b"]"))
+        head, name = dump(self.about)[:-1], dump(self.name)
+        return b"".join((head, b"," * bool(self.about), name, b":[", found, b"]}"))
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """A result that is one dataset's JSON."""
+
+    json: bytes
+
+    def dump(self) -> bytes:
+        """Return the result as JSON."""
+        return self.json
 
 
 def not_found(message: str) -> Refusal:
@@ -152,15 +175,29 @@ def listed(values: Mapping[str, Any], name: str) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
 
-def good(call: Call, action: str, result: Any) -> Response:
-    """Answer with a result."""
+def good(call: Call, action: str, result: Any, seed: bytes) -> Response:
+    """Answer with a result.
+
+    Args:
+        call: The request.
+        action: What was asked.
+        result: What is answered.
+        seed: What the result follows from.
+    """
     frame = dump({"help": help_address(call, action), "success": True})[:-1]
-    inner = result.dump() if isinstance(result, Written) else dump(result)
-    body = frame + b',"result":' + inner + b"}"
+    inner = result.dump() if isinstance(result, Written | One) else dump(result)
+    body = b"".join((frame, b',"result":', inner, b"}"))
     if call.request.method == "POST":
         headers = {"Cache-Control": "no-store"}
         return Response(body, 200, headers=headers, media_type=MEDIA_TYPE)
-    return answer(call, body, MEDIA_TYPE)
+    return answer(call, body, MEDIA_TYPE, seed=seed)
+
+
+def unchanged(call: Call, seed: bytes) -> Response | None:
+    """Answer that the caller has the result already, or return None."""
+    if call.request.method == "POST" or not is_held(call, MEDIA_TYPE, seed):
+        return None
+    return answer(call, b"", MEDIA_TYPE, seed=seed)
 
 
 def bad(call: Call, action: str, refusal: Refusal) -> Response:

@@ -7,17 +7,18 @@
 
 Words go through the same fold as our own search. An unknown field matches nothing, so
 its negation matches everything. `%20` in a value is a space: one client encodes twice.
+What a query finds is `selection`'s matter.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shahrdad.node.http import limits
 from shahrdad.validators.normalise.search_key import words
 
-CLAUSES_MAX = 1_000
+CLAUSES_MAX = 256
 DEPTH_MAX = 20
 OPERATORS = frozenset({"AND", "OR", "NOT", "&&", "||"})
 _TOKEN = re.compile(
@@ -28,15 +29,64 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Indexed:
-    """A dataset as queries see it: values of fields, and keys of all its words."""
+class Words:
+    """All of some search keys in a field's texts; `field` None is any text."""
 
-    fields: Mapping[str, tuple[str, ...]]
-    words: frozenset[str]
-    text: str  # the keys in order, for phrases
+    keys: tuple[str, ...]
+    field: str | None = None
+    beginning: bool = False  # the keys are beginnings of words
+    together: bool = False  # the keys are a phrase
 
 
-Test = Callable[[Indexed], bool]
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """A value of a field; `beginning` where only its begin is given."""
+
+    field: str
+    text: str
+    beginning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Any value of a field."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A value of a field between bounds; None is no bound."""
+
+    field: str
+    low: str | None
+    high: str | None
+    above: bool  # the low bound itself is out
+    below: bool  # the high bound itself is out
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """What a query does not find."""
+
+    query: "Query"
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """What all of some queries find; of none: everything."""
+
+    queries: tuple["Query", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """What one of some queries finds; of none: nothing."""
+
+    queries: tuple["Query", ...] = ()
+
+
+Query = Words | Equal | Present | Span | Not | Every | Some
 
 
 class QuerySyntaxError(ValueError):
@@ -49,21 +99,21 @@ class _Token:
     text: str
 
 
-def parse(query: str) -> Test:
-    """Return the test that a query is.
+def parse(query: str) -> Query:
+    """Return what a query asks.
 
     Raises:
         QuerySyntaxError: it cannot be read.
     """
     plain = query.replace("%20", " ")[: limits.ADDRESS_ROWS_BYTES_MAX]
     if plain.strip() in {"", "*:*", "*"}:
-        return lambda document: True
+        return Every()
     tokens = _tokens(plain)
     parser = _Parser(tokens)
-    test = parser.query(0)
+    found = parser.query(0)
     if parser.place < len(tokens):
         raise QuerySyntaxError(tokens[parser.place].text)
-    return test
+    return found
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -88,11 +138,11 @@ class _Parser:
         self._tokens = tokens
         self.place = 0
 
-    def query(self, depth: int, field: str | None = None) -> Test:
+    def query(self, depth: int, field: str | None = None) -> Query:
         """Read clauses up to a closing parenthesis or the end."""
         if depth > DEPTH_MAX:
             raise QuerySyntaxError("too deep")
-        groups: list[list[Test]] = [[]]
+        groups: list[list[Query]] = [[]]
         while (token := self._peek()) is not None and token.text != ")":
             if token.kind == "word" and token.text in {"AND", "&&"}:
                 self.place += 1
@@ -101,10 +151,8 @@ class _Parser:
                 groups.append([])
             else:
                 groups[-1].append(self._clause(depth, field))
-        filled = [group for group in groups if group]
-        return lambda document: any(
-            all(test(document) for test in group) for group in filled
-        )
+        filled = [_all_of(group) for group in groups if group]
+        return filled[0] if len(filled) == 1 else Some(tuple(filled))
 
     def _neighbours(self, text: str) -> str:
         """Return a word with the words after it: a plural ending may stand apart."""
@@ -116,11 +164,15 @@ class _Parser:
             self.place += 1
         return " ".join(found)
 
-    def _clause(self, depth: int, field: str | None, *, alone: bool = False) -> Test:
+    def _clause(
+        self, depth: int, field: str | None, *, alone: bool = False, signs: int = 0
+    ) -> Query:
+        if signs > DEPTH_MAX:
+            raise QuerySyntaxError("too deep")
         token = self._next()
         if token.kind == "sign" or token.text == "NOT":
-            test = self._clause(depth, field, alone=True)
-            return test if token.text == "+" else lambda document: not test(document)
+            found = self._clause(depth, field, alone=True, signs=signs + 1)
+            return found if token.text == "+" else Not(found)
         if token.kind == "word" and field is None and not alone:
             return _word(self._neighbours(token.text))
         if token.kind == "field" and field is None:
@@ -128,18 +180,20 @@ class _Parser:
         self.place -= 1
         return self._value(depth, field)
 
-    def _value(self, depth: int, field: str | None) -> Test:
+    def _value(self, depth: int, field: str | None) -> Query:
         token = self._next()
         if token.text == "(" and token.kind == "mark":
-            test = self.query(depth + 1, field)
+            found = self.query(depth + 1, field)
             if self._next().text != ")":
                 raise QuerySyntaxError("(")
-            return test
+            return found
         if token.kind == "range":
-            return _range(field, token.text)
+            return _span(field, token.text)
         if token.kind == "quoted":
             literal = re.sub(r"\\(.)", r"\1", token.text[1:-1])
-            return _phrase(literal) if field is None else _equal(field, literal)
+            if field is None:
+                return Words(tuple(words(literal)), together=True)
+            return _equal(field, literal)
         return _word(token.text) if field is None else _equal(field, token.text)
 
     def _peek(self) -> _Token | None:
@@ -153,65 +207,34 @@ class _Parser:
         return token
 
 
-def _word(text: str) -> Test:
-    """Return the test for a word in any text of a dataset."""
+def _all_of(group: list[Query]) -> Query:
+    return group[0] if len(group) == 1 else Every(tuple(group))
+
+
+def _word(text: str) -> Query:
+    """Return the query for a word in any text of a dataset."""
     if text in {"*", "*:*"}:
-        return lambda document: True
-    wanted = words(text.rstrip("*"))
-    if text.endswith("*"):
-        return lambda document: all(
-            any(word.startswith(one) for word in document.words) for one in wanted
-        )
-    return lambda document: all(one in document.words for one in wanted)
+        return Every()
+    keys = tuple(words(text.rstrip("*")))
+    return Words(keys, beginning=text.endswith("*")) if keys else Every()
 
 
-def _phrase(text: str) -> Test:
-    wanted = f" {' '.join(words(text))} "
-    return lambda document: wanted in document.text
-
-
-def _equal(field: str, text: str) -> Test:
-    """Return the test for a field's value; text fields are searched by words."""
+def _equal(field: str, text: str) -> Query:
+    """Return the query for a field's value; text fields are searched by words."""
     if text == "*":
-        return lambda document: bool(document.fields.get(field))
+        return Present(field)
     if field in {"title", "notes", "text"}:
-        wanted = words(text)
-        return lambda document: all(
-            one
-            in {key for value in document.fields.get(field, ()) for key in words(value)}
-            for one in wanted
-        )
-    if text.endswith("*") and len(text) > 1:
-        start = text[:-1]
-        return lambda document: any(
-            value.startswith(start) for value in document.fields.get(field, ())
-        )
-    folded = text.casefold()
-    return lambda document: any(
-        value.casefold() == folded for value in document.fields.get(field, ())
-    )
+        return Words(tuple(words(text)), field)
+    if text.endswith("*"):
+        return Equal(field, text[:-1], beginning=True)
+    return Equal(field, text)
 
 
-def _range(field: str | None, text: str) -> Test:
-    """Return the test for a range; bounds compare as numbers where both are."""
+def _span(field: str | None, text: str) -> Query:
     if field is None:
         raise QuerySyntaxError(text[:40])
     begin, _, end = text[1:-1].partition(" TO ")
-    low, high = bound_of(begin), bound_of(end)
-    open_low, open_high = text[0] == "{", text[-1] == "}"
-
-    def inside(value: str) -> bool:
-        if low is not None:
-            order = _compare(value, low)
-            if order < 0 or (open_low and order == 0):
-                return False
-        if high is not None:
-            order = _compare(value, high)
-            if order > 0 or (open_high and order == 0):
-                return False
-        return True
-
-    return lambda document: any(inside(v) for v in document.fields.get(field, ()))
+    return Span(field, bound_of(begin), bound_of(end), text[0] == "{", text[-1] == "}")
 
 
 def bound_of(text: str) -> str | None:
@@ -222,11 +245,3 @@ def bound_of(text: str) -> str | None:
     if plain == "NOW":
         return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return plain.removesuffix("Z")
-
-
-def _compare(one: str, other: str) -> int:
-    try:
-        numbers = float(one), float(other)
-    except ValueError:
-        return (one > other) - (one < other)
-    return (numbers[0] > numbers[1]) - (numbers[0] < numbers[1])

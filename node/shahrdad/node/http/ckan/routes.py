@@ -1,6 +1,7 @@
 """The addresses of the facade: three bases, and the paths that clients build."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
@@ -10,7 +11,7 @@ from shahrdad.node.http.answers import Call, as_json
 from shahrdad.node.http.ckan import envelope
 from shahrdad.node.http.ckan.actions import ACTIONS, CKAN_VERSION, Asked
 from shahrdad.node.http.ckan.envelope import Refusal
-from shahrdad.node.http.ckan.packages import Base
+from shahrdad.node.http.ckan.shelf import Base, Shelf, TooExpensiveError, snapshot
 from shahrdad.node.http.operations import Operation, address_unknown
 
 BASES: tuple[tuple[str, Base], ...] = (
@@ -25,19 +26,32 @@ def _act(base: Base) -> Callable[[Call], Awaitable[Response]]:
 
     async def act(call: Call) -> Response:
         name = call.path["action"]
-        action = ACTIONS.get(name)
-        if action is None:
+        if name not in ACTIONS:
             return envelope.bare(f"Bad request - Action name not known: {name[:100]}")
         values = await envelope.parameters(call.request)
         if values is None:
             return envelope.bare("Bad request - JSON Error: the body cannot be read")
-        asked = Asked(call, base, values, call.request.app.state.packages)
-        result = await run_in_threadpool(action, asked)
-        if isinstance(result, Refusal):
-            return envelope.bad(call, name, result)
-        return await run_in_threadpool(envelope.good, call, name, result)
+        return await run_in_threadpool(_answer, call, base, name, values)
 
     return act
+
+
+def _answer(call: Call, base: Base, name: str, values: Mapping[str, Any]) -> Response:
+    """Answer an action with its result, or with why there is none."""
+    shelf: Shelf = call.request.app.state.shelf
+    try:
+        with snapshot(call.node):
+            reading = shelf.at(call.node, base)
+            seed = repr((reading.state, name, sorted(values.items(), key=str))).encode()
+            if (answer := envelope.unchanged(call, seed)) is not None:
+                return answer
+            result = ACTIONS[name](Asked(call, base, values, reading))
+    except TooExpensiveError:
+        address = f"{call.public.root}/v1/datasets"
+        result = Refusal("Search Error", f"This reads too much; {address} may not.")
+    if isinstance(result, Refusal):
+        return envelope.bad(call, name, result)
+    return envelope.good(call, name, result, seed)
 
 
 def get_version(call: Call) -> Response:

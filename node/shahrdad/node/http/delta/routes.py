@@ -5,7 +5,7 @@ one because clients refuse a profile without it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
+from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http import limits
 from shahrdad.node.http.answers import Call, answer, as_json, dump
 from shahrdad.node.http.delta import shares, snapshots
@@ -24,6 +25,7 @@ from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.problems import status_of
 from shahrdad.node.http.view import NodeView
+from shahrdad.node.store.limits import PRESIGNED_AGE_MAX
 
 BASE = "/delta-sharing"
 TABLE = f"{BASE}/shares/{{share}}/schemas/{{schema}}/tables/{{table}}"
@@ -135,8 +137,19 @@ def _query(call: Call, body: Mapping[str, Any]) -> Response:
         from_sql(body.get("predicateHints")),
     ]
     lines = [snapshots.PROTOCOL, found.metadata()]
-    lines += found.files(hints, _whole(body, "limitHint"))
-    return _lines(call, lines, found.version)
+    lines += found.files(hints, _whole(body, "limitHint"), _presigned(call))
+    return _lines(call, lines, found.version)  # as a POST, kept by nobody
+
+
+def _presigned(call: Call) -> Callable[[Digest], str | None]:
+    """Return what asks the store for an address, where so configured."""
+
+    def address(digest: Digest) -> str | None:
+        if call.node.config.store.serve != "presigned":
+            return None
+        return call.node.store.public_url(digest, PRESIGNED_AGE_MAX)
+
+    return address
 
 
 _MOMENT = Parameter("timestamp", "moment", "A moment.")

@@ -1,20 +1,22 @@
 """A table at one version, as the lines of the protocol: metadata, then its files.
 
-The files are the published Parquet objects, by their permanent addresses; nothing is
-written for this door. A table over all cities tells a reader whose each file is by
-partition columns, which no file has inside.
+The files are the published Parquet objects, by their permanent addresses, or by those
+that the store signed for an hour (`[store] serve`); nothing is written for this door. A
+table over all cities tells a reader whose each file is by partition columns, which no
+file has inside.
 """
 
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from shahrdad.datasets.errors import DataError, Reason, RequestError
+from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http import holdings
 from shahrdad.node.http.cross_city import CrossCity, Member, columns, gather
 from shahrdad.node.http.dataset_object import Shown, show
@@ -102,12 +104,18 @@ class Snapshot:
             }
         }
 
-    def files(self, hints: list[Tree], limit: int | None) -> Iterator[dict[str, Any]]:
+    def files(
+        self,
+        hints: list[Tree],
+        limit: int | None,
+        presigned: Callable[[Digest], str | None] = lambda digest: None,
+    ) -> Iterator[dict[str, Any]]:
         """Yield a line for each file that may have rows which are wanted.
 
         Args:
             hints: Files that none of whose rows can match are left out.
             limit: Enough rows for a reader that wants no more.
+            presigned: Gives an address at the store that is good for an hour.
         """
         rows = 0
         for member in self.members:
@@ -122,7 +130,8 @@ class Snapshot:
                 if all(may_match(hint, bounds) for hint in hints):
                     # Hints may let through rows that the reader drops: no limit then.
                     rows += 0 if _has_comparison(hints) else _rows(member.table, number)
-                    yield self._file(member, number, values)
+                    digest = member.table.parts[number].digest
+                    yield self._file(member, number, values, presigned(digest))
 
     def _partition(self, member: Member) -> dict[str, str | int]:
         """Return whose rows a member's are; nothing for a table of one city."""
@@ -145,7 +154,11 @@ class Snapshot:
         return {self.primary_key[0]: Bounds(low, high)}
 
     def _file(
-        self, member: Member, number: int, values: Mapping[str, str | int]
+        self,
+        member: Member,
+        number: int,
+        values: Mapping[str, str | int],
+        presigned: str | None,
     ) -> dict[str, Any]:
         shown, table = member.shown, member.table
         part = table.parts[number]
@@ -157,7 +170,7 @@ class Snapshot:
         )
         stats = {"numRecords": _rows(table, number)}
         found = {
-            "url": shown.addresses.file(part.digest, name),
+            "url": presigned or shown.addresses.table_file(part.digest, name),
             "id": part.digest.hex,
             "partitionValues": {key: str(value) for key, value in values.items()},
             "size": part.bytes,

@@ -1,13 +1,15 @@
 """DCAT-AP 3.0.1: a dataset, and the catalog of a city.
 
-The subject is the dataset's permanent address at its own city's node when we are that
-node, and at ours otherwise.
+The subject is the dataset's permanent address at its own city's node, also on a mirror:
+a portal that harvests several nodes meets one dataset, with the files of each. Where a
+mirror does not know that node's address, the subject is the mirror's.
 """
 
 from collections.abc import Sequence
 
 from pyoxigraph import BlankNode, NamedNode
 
+from shahrdad.datasets import alignment
 from shahrdad.datasets.codelists import code_list
 from shahrdad.node.http import identity
 from shahrdad.node.http.addresses import Addresses
@@ -25,25 +27,39 @@ from shahrdad.node.http.view import NodeView
 DISTRIBUTED = ("parquet", "csv", "xlsx")
 
 
-def describe(graph: Graph, shown: Shown) -> NamedNode:
-    """Add a dataset with its distributions; return its node."""
-    dataset, record, addresses = shown.dataset, shown.record, shown.addresses
+class Homes:
+    """Where the own nodes of cities are; a node that is not known is ours."""
+
+    def __init__(self, node: NodeView) -> None:
+        self._own = node.config.public_url
+        found = node.federation_status().get("homes", {})
+        self._known = {**found, node.config.node.city: self._own}
+
+    def of(self, city: str) -> Addresses:
+        """Return the addresses of a city's own node."""
+        return Addresses(self._known.get(city, self._own))
+
+
+def describe(graph: Graph, shown: Shown, homes: Homes | None = None) -> NamedNode:
+    """Add a dataset with its distributions; return its node.
+
+    Args:
+        graph: Where it is added.
+        shown: The version.
+        homes: Where the nodes of cities are, if the caller has asked for it.
+    """
+    dataset, record = shown.dataset, shown.record
+    addresses = (homes or Homes(shown.node)).of(dataset.city)
     node = NamedNode(addresses.dataset(dataset.ref))
-    titles = record.both("title")
-    fallback = {"fa": titles["fa"] or dataset.slug, "en": titles["en"] or dataset.slug}
-    described = record.both("description")
-    graph.kind(node, f"{v.DCAT}Dataset")
-    graph.both(node, f"{v.DCT}title", fallback)
-    texts = {name: described[name] or fallback[name] for name in ("fa", "en")}
-    graph.both(node, f"{v.DCT}description", texts)
+    _named(graph, node, shown)
     graph.text(node, f"{v.DCT}identifier", str(identity.uid(dataset.ref)))
-    add_publisher(graph, node, shown.node, dataset.city)
-    _contact(graph, node, shown)
+    add_publisher(graph, node, shown.node, dataset.city, addresses)
+    _contact(graph, node, shown, addresses)
     for language in ("fa", "en"):
         words = record.words("keywords" if language == "fa" else "keywords_en")
         for word in tag_names(words):
             graph.both(node, f"{v.DCAT}keyword", {language: word})
-    for theme in v.THEMES_OF.get(dataset.family or "", ("GOVE",)):
+    for theme in alignment.THEMES.get(dataset.family or "", ("GOVE",)):
         graph.controlled(node, f"{v.DCAT}theme", v.THEMES[theme])
     graph.controlled(node, f"{v.DCT}accessRights", v.PUBLIC)
     graph.controlled(node, f"{v.DCT}language", v.LANGUAGES["fa"])
@@ -51,11 +67,10 @@ def describe(graph: Graph, shown: Shown) -> NamedNode:
     graph.typed(node, f"{v.DCT}modified", shown.version.time, "dateTime")
     graph.text(node, f"{v.DCAT}version", str(shown.version.n))
     if shown.version.n > 1:
+        # It has no class: CKAN takes whatever is a dataset for one of the catalog.
         previous = NamedNode(addresses.dataset(dataset.ref, shown.version.n - 1))
         graph.add(node, f"{v.DCAT}previousVersion", previous)
-        graph.kind(previous, f"{v.DCAT}Dataset")
-        graph.both(previous, f"{v.DCT}title", fallback)
-        graph.both(previous, f"{v.DCT}description", texts)
+    _series(graph, node, shown, addresses)
     _standard(graph, node, shown)
     _temporal(graph, node, shown)
     add_spatial(graph, node, shown.node, dataset.city)
@@ -66,6 +81,36 @@ def describe(graph: Graph, shown: Shown) -> NamedNode:
         for ext in DISTRIBUTED if table.parts else ():
             _distribution(graph, node, shown, table, ext)
     return node
+
+
+def _named(graph: Graph, node: NamedNode, shown: Shown) -> None:
+    """Say that a node is a dataset, and what people call it."""
+    titles = shown.record.both("title")
+    found = {name: text or shown.dataset.slug for name, text in titles.items()}
+    described = shown.record.both("description")
+    texts = {name: described[name] or found[name] for name in found}
+    graph.kind(node, f"{v.DCAT}Dataset")
+    graph.both(node, f"{v.DCT}title", found)
+    graph.both(node, f"{v.DCT}description", texts)
+
+
+def _series(graph: Graph, node: NamedNode, shown: Shown, home: Addresses) -> None:
+    """Say that what a city publishes for each year belongs together."""
+    standard, city = shown.standard, shown.dataset.city
+    if standard is None or period(shown.record.ours.get("fiscal_year")) is None:
+        return
+    series = NamedNode(f"{home.root}/v1/cities/{city}#{standard.family}")
+    names = city_name(city, shown.node.config)
+    titles = {
+        "fa": f"{standard.title_fa} · {names.name_fa}",
+        "en": f"{standard.title_en} · {names.name_en}",
+    }
+    graph.add(node, f"{v.DCAT}inSeries", series)
+    graph.kind(series, f"{v.DCAT}DatasetSeries")
+    graph.both(series, f"{v.DCT}title", titles)
+    described = {"fa": standard.description_fa, "en": standard.description_en}
+    graph.both(series, f"{v.DCT}description", described)
+    add_publisher(graph, series, shown.node, city, home)
 
 
 def _standard(graph: Graph, node: Subject, shown: Shown) -> None:
@@ -99,14 +144,14 @@ def _temporal(graph: Graph, node: Subject, shown: Shown) -> None:
     graph.typed(span, f"{v.DCAT}endDate", bounds["end"], "date")
 
 
-def _contact(graph: Graph, node: Subject, shown: Shown) -> None:
+def _contact(graph: Graph, node: Subject, shown: Shown, home: Addresses) -> None:
     contact = graph.blank()
     city = shown.dataset.city
     graph.add(node, f"{v.DCAT}contactPoint", contact)
     graph.kind(contact, f"{v.VCARD}Kind", f"{v.VCARD}Organization")
     names = _publisher_names(shown.node, city)
     graph.both(contact, f"{v.VCARD}fn", names)
-    page = shown.addresses.page("fa", f"/cities/{city}")
+    page = home.page("fa", f"/cities/{city}")
     graph.add(contact, f"{v.VCARD}hasURL", NamedNode(page))
 
 
@@ -115,15 +160,17 @@ def _publisher_names(node: NodeView, slug: str) -> dict[str, str]:
     return {"fa": f"شهرداری {city.name_fa}", "en": f"Municipality of {city.name_en}"}
 
 
-def add_publisher(graph: Graph, node: Subject, view: NodeView, slug: str) -> None:
+def add_publisher(
+    graph: Graph, node: Subject, view: NodeView, slug: str, home: Addresses
+) -> None:
     """Say which municipality publishes something."""
-    root = view.config.public_url
-    agent = NamedNode(f"{root}/v1/cities/{slug}")
+    agent = NamedNode(f"{home.root}/v1/cities/{slug}")
     graph.add(node, f"{v.DCT}publisher", agent)
     graph.kind(agent, f"{v.FOAF}Agent", f"{v.FOAF}Organization")
     graph.both(agent, f"{v.FOAF}name", _publisher_names(view, slug))
     graph.controlled(agent, f"{v.DCT}type", v.PUBLISHER_TYPE)
-    graph.add(agent, f"{v.FOAF}homepage", NamedNode(f"{root}/fa/cities/{slug}"))
+    page = home.page("fa", f"/cities/{slug}")
+    graph.add(agent, f"{v.FOAF}homepage", NamedNode(page))
 
 
 def add_spatial(graph: Graph, node: Subject, view: NodeView, slug: str) -> None:
@@ -213,21 +260,23 @@ def catalog(
     graph.both(node, f"{v.DCT}title", names)
     lead = {"fa": say("fa", "home.lead"), "en": say("en", "home.lead")}
     graph.both(node, f"{v.DCT}description", lead)
-    add_publisher(graph, node, view, config.node.city)
+    add_publisher(graph, node, view, config.node.city, Addresses(root))
     home = NamedNode(Addresses(root).page("fa"))
     graph.add(node, f"{v.FOAF}homepage", home)
     graph.kind(home, f"{v.FOAF}Document")
     for language in ("fa", "en"):
         graph.controlled(node, f"{v.DCT}language", v.LANGUAGES[language])
-    taxonomy = NamedNode(f"{v.AUTHORITY}data-theme")
+    taxonomy = graph.scheme(f"{v.AUTHORITY}data-theme")
     graph.add(node, f"{v.DCAT}themeTaxonomy", taxonomy)
-    graph.kind(taxonomy, f"{v.SKOS}ConceptScheme")
-    graph.both(taxonomy, f"{v.DCT}title", {"en": "Data theme"})
     add_spatial(graph, node, view, config.node.city)
-    modified = max((shown.version.time for shown in page), default=None)
+    modified = max((shown.dataset.updated for shown in page), default=None)
     graph.typed(node, f"{v.DCT}modified", modified, "dateTime")
+    homes = Homes(view)
     for shown in page:
-        dataset = describe(graph, shown)
+        if shown.dataset.state == "withdrawn":
+            _withdrawn(graph, node, homes.of(shown.dataset.city), shown)
+            continue
+        dataset = describe(graph, shown, homes)
         graph.add(node, f"{v.DCAT}dataset", dataset)
         _record(graph, node, dataset, shown)
     if following is not None:
@@ -237,8 +286,17 @@ def catalog(
     return graph
 
 
-def _record(graph: Graph, node: Subject, dataset: NamedNode, shown: Shown) -> None:
-    """Add the catalog's record of a dataset."""
+def _withdrawn(graph: Graph, node: Subject, home: Addresses, shown: Shown) -> None:
+    """Add the record of a dataset that the catalog has no more."""
+    dataset = NamedNode(home.dataset(shown.ref))
+    _named(graph, dataset, shown)
+    record = _record(graph, node, dataset, shown)
+    graph.controlled(record, f"{v.ADMS}status", v.WITHDRAWN)
+    graph.text(record, f"{v.DCT}description", shown.dataset.reason)
+
+
+def _record(graph: Graph, node: Subject, dataset: NamedNode, shown: Shown) -> NamedNode:
+    """Add the catalog's record of a dataset; return its node."""
     record = NamedNode(shown.addresses.api(shown.ref))
     graph.add(node, f"{v.DCAT}record", record)
     graph.kind(record, f"{v.DCAT}CatalogRecord")
@@ -248,3 +306,4 @@ def _record(graph: Graph, node: Subject, dataset: NamedNode, shown: Shown) -> No
     profile = NamedNode("http://data.europa.eu/r5r/")
     graph.add(record, f"{v.DCT}conformsTo", profile)
     graph.kind(profile, f"{v.DCT}Standard")
+    return record

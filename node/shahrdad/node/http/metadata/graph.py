@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 
 from pyoxigraph import BlankNode, Literal, NamedNode, RdfFormat, Triple, serialize
 
+from shahrdad.node.http.languages import LANGUAGES
 from shahrdad.node.http.metadata.vocabulary import (
+    DCT,
     PREFIXES,
+    SCHEMES,
     SKOS,
     TYPE,
     XSD,
@@ -45,7 +48,7 @@ class Graph:
 
     def both(self, subject: Subject, predicate: str, texts: Mapping[str, str]) -> None:
         """Add a text in Persian, then in English; empty ones are left out."""
-        for language in ("fa", "en"):
+        for language in LANGUAGES:
             text = texts.get(language)
             if text:
                 self.add(subject, predicate, Literal(text, language=language))
@@ -72,12 +75,17 @@ class Graph:
         node = NamedNode(value.address)
         self.add(subject, predicate, node)
         self.kind(node, value.kind, f"{SKOS}Concept")
-        scheme = NamedNode(value.scheme)
-        self.add(node, f"{SKOS}inScheme", scheme)
-        self.add(node, f"{SKOS}prefLabel", Literal(value.label, language="en"))
-        self.kind(scheme, f"{SKOS}ConceptScheme")
-        title = Literal(value.scheme.rpartition("/")[2], language="en")
-        self.add(scheme, "http://purl.org/dc/terms/title", title)
+        self.add(node, f"{SKOS}inScheme", self.scheme(value.scheme))
+        self.both(node, f"{SKOS}prefLabel", value.labels)
+
+    def scheme(self, address: str) -> NamedNode:
+        """Describe a vocabulary, and return its node."""
+        node = NamedNode(address)
+        self.kind(node, f"{SKOS}ConceptScheme")
+        self.both(
+            node, f"{DCT}title", dict(zip(LANGUAGES, SCHEMES[address], strict=True))
+        )
+        return node
 
     def blank(self) -> BlankNode:
         """Return a new node without an address; its name depends on the order alone."""

@@ -1,11 +1,13 @@
 """`/catalog.…` of the own city and of everything, in the serialisations of RDF."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import ShahrdadError
+from shahrdad.node.catalog import Dataset
 from shahrdad.node.http import identity
 from shahrdad.node.http.answers import Call, answer
 from shahrdad.node.http.dataset_object import Shown, show
@@ -35,7 +37,9 @@ def _get(form: str, *, everything: bool) -> Callable[[Call], Response]:
             raise address_unknown(call.request)
         more = start + PAGE_DATASETS < len(chosen)
         following = _address(call, number + 1) if more else None
-        graph = catalog(call.node, page, _address(call, number), following)
+        graph = catalog(
+            call.node, _shown(call, page), _address(call, number), following
+        )
         _, media_type = FORMATS[form]
         headers = {"Link": f'<{following}>; rel="next"'} if following else {}
         return answer(call, graph.serialise(form), media_type, headers)
@@ -43,19 +47,27 @@ def _get(form: str, *, everything: bool) -> Callable[[Call], Response]:
     return get_catalog
 
 
-def _datasets(call: Call, everything: bool) -> list[Shown]:
-    """Return the catalog's datasets by identifier, so that no edit moves one."""
+def _datasets(call: Call, everything: bool) -> list[Dataset]:
+    """Return the catalog's datasets by identifier, so that no edit moves one.
+
+    Who asks for what changed since a moment has to hear of withdrawals too.
+    """
     city = None if everything else call.node.config.node.city
     since = call.values["modified_since"]
+    found = call.node.catalog.list(city=city, withdrawn=since is not None)
+    return sorted(
+        (one for one in found if since is None or one.updated >= since),
+        key=lambda dataset: identity.uid(dataset.ref).int,
+    )
+
+
+def _shown(call: Call, page: list[Dataset]) -> list[Shown]:
+    """Return the datasets of a page; one whose record is not held is left out."""
     found = []
-    for dataset in call.node.catalog.list(city=city):
-        if since is not None and dataset.updated < since:
-            continue
-        try:
+    for dataset in page:
+        with suppress(ShahrdadError):
             found.append(show(call.node, *call.node.catalog.version(dataset.ref)))
-        except ShahrdadError:
-            continue
-    return sorted(found, key=lambda shown: str(identity.uid(shown.ref)))
+    return found
 
 
 def _address(call: Call, number: int) -> str:
@@ -72,7 +84,8 @@ def operations() -> list[Operation]:
             f"getCatalog{'All' if everything else ''}{form.title()}",
             f"{'/all' if everything else ''}/catalog.{form}",
             _get(form, everything=everything),
-            "The catalog as DCAT-AP.",
+            "The catalog as DCAT-AP, a hundred datasets a page; with `modified_since`"
+            " the withdrawn ones too, as records.",
             PARAMETERS,
             media_type="text/turtle"
             if form == "ttl"

@@ -34,29 +34,41 @@ TYPE = NamedNode(f"{RDF}type")
 
 @dataclass(frozen=True, slots=True)
 class Controlled:
-    """A value of a controlled vocabulary: address, class, scheme, label."""
+    """A value of a controlled vocabulary: address, class, scheme, labels.
+
+    A name that is one in every language, as of a media type, has no Persian label.
+    """
 
     address: str
     kind: str
     scheme: str
-    label: str
+    label_en: str
+    label_fa: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels, by language."""
+        return {"fa": self.label_fa, "en": self.label_en}
 
 
-def authority(table: str, code: str, kind: str, label: str) -> Controlled:
+def authority(
+    table: str, code: str, kind: str, label_en: str, label_fa: str = ""
+) -> Controlled:
     """Return a value of an authority table of the EU Publications Office."""
-    return Controlled(f"{AUTHORITY}{table}/{code}", kind, f"{AUTHORITY}{table}", label)
+    address, scheme = f"{AUTHORITY}{table}/{code}", f"{AUTHORITY}{table}"
+    return Controlled(address, kind, scheme, label_en, label_fa)
 
 
-def _frequency(code: str, label: str) -> Controlled:
-    return authority("frequency", code, f"{DCT}Frequency", label)
+def _frequency(code: str, label_en: str, label_fa: str) -> Controlled:
+    return authority("frequency", code, f"{DCT}Frequency", label_en, label_fa)
 
 
 def _file_type(code: str) -> Controlled:
     return authority("file-type", code, f"{DCT}MediaTypeOrExtent", code)
 
 
-def _theme(code: str, label: str) -> Controlled:
-    return authority("data-theme", code, f"{SKOS}Concept", label)
+def _theme(code: str, label_en: str, label_fa: str) -> Controlled:
+    return authority("data-theme", code, f"{SKOS}Concept", label_en, label_fa)
 
 
 def media_type(name: str) -> Controlled:
@@ -65,12 +77,12 @@ def media_type(name: str) -> Controlled:
 
 
 FREQUENCIES = {
-    "monthly": _frequency("MONTHLY", "monthly"),
-    "quarterly": _frequency("QUARTERLY", "quarterly"),
-    "half-yearly": _frequency("ANNUAL_2", "semiannual"),
-    "yearly": _frequency("ANNUAL", "annual"),
-    "per-event": _frequency("IRREG", "irregular"),
-    "on-demand": _frequency("AS_NEEDED", "as needed"),
+    "monthly": _frequency("MONTHLY", "monthly", "ماهانه"),
+    "quarterly": _frequency("QUARTERLY", "quarterly", "فصلی"),
+    "half-yearly": _frequency("ANNUAL_2", "semiannual", "شش‌ماهه"),
+    "yearly": _frequency("ANNUAL", "annual", "سالانه"),
+    "per-event": _frequency("IRREG", "irregular", "نامنظم"),
+    "on-demand": _frequency("AS_NEEDED", "as needed", "برحسب نیاز"),
 }
 FILE_TYPES = {
     "parquet": _file_type("PARQUET"),
@@ -78,36 +90,41 @@ FILE_TYPES = {
     "xlsx": _file_type("XLSX"),
 }
 THEMES = {
-    "ECON": _theme("ECON", "Economy and finance"),
-    "GOVE": _theme("GOVE", "Government and public sector"),
-    "REGI": _theme("REGI", "Regions and cities"),
-    "TRAN": _theme("TRAN", "Transport"),
-    "TECH": _theme("TECH", "Science and technology"),
+    "ECON": _theme("ECON", "Economy and finance", "اقتصاد و دارایی"),
+    "GOVE": _theme("GOVE", "Government and public sector", "دولت و بخش عمومی"),
+    "REGI": _theme("REGI", "Regions and cities", "مناطق و شهرها"),
+    "TRAN": _theme("TRAN", "Transport", "حمل‌ونقل"),
+    "TECH": _theme("TECH", "Science and technology", "علم و فناوری"),
 }
-THEMES_OF = {
-    "budget_lines": ("ECON", "GOVE"),
-    "contracts": ("ECON", "GOVE"),
-    "active_systems": ("GOVE",),
-    "org_units": ("GOVE",),
-    "resolutions": ("GOVE",),
-    "kpi_values": ("GOVE",),
-    "projects": ("REGI", "TRAN"),
-    "work_sites": ("REGI", "TRAN"),
-    "permit_stats": ("GOVE", "REGI"),
-    "ideas": ("TECH", "GOVE"),
-    "studies": ("TECH", "GOVE"),
-}
-PUBLIC = authority("access-right", "PUBLIC", f"{DCT}RightsStatement", "public")
+PUBLIC = authority("access-right", "PUBLIC", f"{DCT}RightsStatement", "public", "عمومی")
 LANGUAGES = {
-    "fa": authority("language", "FAS", f"{DCT}LinguisticSystem", "Persian"),
-    "en": authority("language", "ENG", f"{DCT}LinguisticSystem", "English"),
+    "fa": authority("language", "FAS", f"{DCT}LinguisticSystem", "Persian", "فارسی"),
+    "en": authority("language", "ENG", f"{DCT}LinguisticSystem", "English", "انگلیسی"),
 }
 PUBLISHER_TYPE = Controlled(
     "http://purl.org/adms/publishertype/LocalAuthority",
     f"{SKOS}Concept",
     "http://purl.org/adms/publishertype/1.0",
     "Local Authority",
+    "نهاد محلی",
 )
-AVAILABILITY = authority("planned-availability", "STABLE", f"{SKOS}Concept", "stable")
-WITHDRAWN = authority("dataset-status", "WITHDRAWN", f"{SKOS}Concept", "withdrawn")
-COMPLETED = authority("dataset-status", "COMPLETED", f"{SKOS}Concept", "completed")
+AVAILABILITY = authority(
+    "planned-availability", "STABLE", f"{SKOS}Concept", "stable", "پایدار"
+)
+WITHDRAWN = authority(
+    "dataset-status", "WITHDRAWN", f"{SKOS}Concept", "withdrawn", "پس‌گرفته"
+)
+COMPLETED = authority(
+    "dataset-status", "COMPLETED", f"{SKOS}Concept", "completed", "کامل"
+)
+SCHEMES = {  # address → title in Persian, in English
+    f"{AUTHORITY}access-right": ("دسترسی", "Access right"),
+    f"{AUTHORITY}data-theme": ("موضوع داده", "Data theme"),
+    f"{AUTHORITY}dataset-status": ("وضعیت مجموعه‌داده", "Dataset status"),
+    f"{AUTHORITY}file-type": ("نوع پرونده", "File type"),
+    f"{AUTHORITY}frequency": ("تناوب", "Frequency"),
+    f"{AUTHORITY}language": ("زبان", "Language"),
+    f"{AUTHORITY}planned-availability": ("دوام", "Planned availability"),
+    IANA.rstrip("/"): ("نوع رسانه", "Media type"),
+    PUBLISHER_TYPE.scheme: ("نوع ناشر", "Publisher type"),
+}

@@ -167,6 +167,7 @@ def index(call: Call, language: Language) -> Response:
                 "city": name_of(call, city),
                 "value": value,
                 "text": written(value, unit, language),
+                "cell": plain(value, unit),
                 "bar": max(0, int(value.number * BAR_WIDTH / scale)) if value else 0,
                 "period": listed("report_period", value.note, language)
                 if value and value.note
@@ -174,6 +175,7 @@ def index(call: Call, language: Language) -> Response:
             }
             for city, value in found.items()
         ],
+        shares=any(value is not None and value.share for value in found.values()),
         differing=differing(found),
         grounds=grounds(
             call, [one for value in found.values() if value for one in value.inputs]
@@ -192,6 +194,18 @@ def written(value: Value | None, unit: str, language: Language) -> str:
     if unit == "rial":
         return " ".join(amounts.rial_in_words(int(value.number), language))
     return amounts.number_of(value.number, 0, language)
+
+
+def plain(value: Value | None, unit: str) -> str:
+    """Return a value as a cell of a table has it: the unit stands in the head."""
+    if value is None:
+        return ""
+    if unit == "toman":
+        return f"{round(value.number / 10):,}"
+    if unit == "rial":
+        return amounts.milliard(int(value.number))
+    places = 1 if unit == "percent" else 0
+    return f"{value.number:,.{places}f}"
 
 
 def differing(found: dict[str, Any]) -> bool:

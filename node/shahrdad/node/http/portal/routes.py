@@ -14,12 +14,14 @@ from shahrdad.node.http.portal import (
     budget,
     compare,
     difference,
+    feedback,
     lists,
     project_map,
     projects,
     prose,
     report,
     rows,
+    social_card,
     status,
     systems,
     verify,
@@ -31,13 +33,9 @@ REF = "/d/{city}/{slug}"
 # Pages that follow from their address and what the node holds alone.
 KEPT = {
     "Budgets", "Budget", "Systems", "SystemArea", "SystemProduct", "Projects",
-    "ProjectMap", "Project", "Compare", "Diff", "Resolutions",
+    "ProjectMap", "Project", "Compare", "Diff", "Resolutions", "Rows", "RowsOfVersion",
     *(f"List{one.name.title()}" for one in lists.LISTS),
 }  # fmt: skip
-FORMS: tuple[tuple[str, str, Build], ...] = (
-    ("CheckReceipt", "/verify/receipt", verify.check_receipt),
-    ("CheckFile", "/verify/file", verify.check_file),
-)
 
 
 def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
@@ -58,6 +56,8 @@ def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
         ("Diff", f"{REF}/diff", difference.index, difference.PARAMETERS),
         ("Rows", f"{REF}/rows", rows.index, None),
         ("RowsOfVersion", f"{REF}/v/{{n}}/rows", rows.index, None),
+        ("SocialCard", f"{REF}/card.png", social_card.show, None),
+        ("Feedback", f"{REF}/feedback", feedback.show, None),
         ("Resolutions", "/resolutions", lists.resolution_list,
          lists.RESOLUTION_PARAMETERS),
         ("Verify", "/verify", verify.form, verify.PARAMETERS),
@@ -80,9 +80,18 @@ def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
     return found
 
 
+def forms() -> list[tuple[str, str, Build]]:
+    """Return name, path and function of every form that is sent."""
+    return [
+        ("CheckReceipt", "/verify/receipt", verify.check_receipt),
+        ("CheckFile", "/verify/file", verify.check_file),
+        ("SendFeedback", f"{REF}/feedback", feedback.Box().receive),
+    ]
+
+
 def operations() -> list[Operation]:
     """Return every page of figures, twice: in Persian and in English."""
-    found = []
+    found, sent = [], forms()
     for language in LANGUAGES:
         for name, path, build, parameters in pages():
             found.append(
@@ -104,7 +113,7 @@ def operations() -> list[Operation]:
                 methods=("POST",),
                 tolerant=True,
             )
-            for name, path, build in FORMS
+            for name, path, build in sent
         ]
     return found
 

@@ -22,8 +22,8 @@ from shahrdad.node.http.dataset_object import show
 from shahrdad.node.http.exports.making import reader
 from shahrdad.node.http.languages import number
 from shahrdad.node.http.parameters import split
-from shahrdad.node.http.portal.amounts import number_of
-from shahrdad.node.http.previews import cell
+from shahrdad.node.http.portal.amounts import number_of, number_text
+from shahrdad.node.http.previews import Cell, cell
 from shahrdad.node.http.rendering import page
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def index(call: Call, language: Language) -> Response:
         dataset=dataset,
         title=dataset.title_fa if language == "fa" else dataset.title_en,
         city=city_name(dataset.city, call.node.config),
-        columns=columns(names, known, answer.rows.schema, query, pairs, language),
+        columns=columns(names, rows, known, answer.rows.schema, query, pairs, language),
         every=[(name, titled(name, known, language)) for name in table.schema.names],
         rows=rows,
         total=answer.total,
@@ -157,6 +157,7 @@ def titled(name: str, known: dict[str, Field], language: Language) -> str:
 
 def columns(
     names: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
     known: dict[str, Field],
     schema: Any,
     query: Any,
@@ -168,7 +169,7 @@ def columns(
 
     now = dict(query.sort)
     found = []
-    for name in names:
+    for place, name in enumerate(names):
         kind = schema.field(name).type
         numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
         following = f"-{name}" if now.get(name) is False else name
@@ -178,6 +179,7 @@ def columns(
                 "title": titled(name, known, language),
                 "unit": known[name].unit if name in known else None,
                 "number": numeric or pa.types.is_decimal(kind),
+                "long": any(row[place].is_long for row in rows),
                 "sorted": ("ascending", "descending")[now[name]]
                 if name in now
                 else None,
@@ -251,8 +253,8 @@ def column_card(
         rows=table.rows,
         empty=column.null_count,
         distinct=len(pairs),
-        smallest=cell(smallest, field, language).text,
-        largest=cell(largest, field, language).text,
+        smallest=edge(smallest, field, language),
+        largest=edge(largest, field, language),
         bins=histogram(column, smallest, largest, language) if numeric else (),
         top=tuple(
             (cell(value, field, language).text, count, filter_text(value))
@@ -260,6 +262,12 @@ def column_card(
             if count > 1 or len(pairs) <= TOP_VALUES
         ),
     )
+
+
+def edge(value: Any, field: Field | None, language: Language) -> str:
+    """Return a smallest or largest value as prose has it, digits and all."""
+    shown = cell(value, field, language)
+    return number_text(shown.text, language) if shown.kind == "number" else shown.text
 
 
 def filter_text(value: Any) -> str:

@@ -17,7 +17,6 @@ from shahrdad.datasets.errors import Reason, UnavailableError
 from shahrdad.node.http.static_files import folder
 from shahrdad.node.http.view import NodeView
 
-STYLES = ("style.css", "portal.css")
 FONT = re.compile(r'url\("([\w-]+\.woff2)"\)')
 HEAD = re.compile(r'<link rel="(?:preload|stylesheet|icon|alternate)"[^>]*>\n?')
 SCRIPT = re.compile(r"<script[^>]*></script>\n?")
@@ -53,7 +52,7 @@ def styles() -> str:
         content = base64.b64encode(found[match[1]].plain).decode()
         return f'url("data:font/woff2;base64,{content}")'
 
-    return "\n".join(FONT.sub(inside, found[name].plain.decode()) for name in STYLES)
+    return FONT.sub(inside, found["pages.css"].plain.decode())
 
 
 async def answer_of(app: ASGIApp, path: str) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""What a file leaves open: how it is read, which column is what, in which unit.
+"""What a file leaves open: how it is read, and which column is what.
 
 A form of the match page has, for the column at place n, `label-n` and `use-n`: a field
 of the standard, `keep`, or empty to leave the column out; `constant-FIELD` fills a
@@ -16,15 +16,13 @@ from shahrdad.datasets.standards import Field
 from shahrdad.node import intakes, jobs, uploads
 from shahrdad.node.accounts.roles import Action
 from shahrdad.node.handing import with_constants
-from shahrdad.node.http.languages import number
 from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.publishing.counter import Door, Visit
 from shahrdad.node.intake_works import JUDGE, LOOK
 from shahrdad.node.intakes import Intake, Said
-from shahrdad.node.profiles import FOLDER, Profiles
+from shahrdad.node.profiles import FOLDER, Profiles, with_former_values
 
 ENCODINGS = ("utf-8", "windows-1256", "utf-16-le", "utf-16-be", "iso-8859-6", "cp1252")
-CALENDARS = ("jalali", "gregorian", "mixed")
 KEEP = "keep"
 ROW = Parameter("header_row", "integer", "", minimum=1, maximum=1000)
 
@@ -90,7 +88,7 @@ def confirm_reading(visit: Visit) -> Response:
     said = replace(said, options=options, read=True)
     if same:
         stage = intakes.next_stage(said, outline)
-        return _go_on(visit, replace(intake, said=said, stage=stage))
+        return go_on(visit, replace(intake, said=said, stage=stage))
     return _look_again(visit, replace(intake, said=said))
 
 
@@ -186,7 +184,6 @@ def match_columns(visit: Visit) -> Response:
         if field.name not in used
         and (text := visit.form.text(f"constant-{field.name}", ""))
     }
-    reading = outline.get("reading") or {}
     said = replace(
         intake.said,
         labels=labels,
@@ -194,17 +191,7 @@ def match_columns(visit: Visit) -> Response:
         keep=tuple(keep),
         constants=constants,
         stated=tuple((outline.get("questions") or {}).get("stated", ())),
-        source={
-            name: value
-            for name, value in (
-                ("kind", reading.get("format")),
-                ("sheet", reading.get("sheet")),
-                ("header_rows", reading.get("header_rows")),
-                ("encoding", intake.said.options.get("encoding")),
-                ("delimiter", intake.said.options.get("delimiter")),
-            )
-            if value
-        },
+        source=source_of(intake),
     )
     missing = [
         field
@@ -219,67 +206,18 @@ def match_columns(visit: Visit) -> Response:
     return _look_again(visit, replace(intake, said=said))
 
 
-def ask_unit(visit: Visit) -> Response:
-    """Ask for the unit of the amounts, with a worked row, and for the calendar."""
-    from shahrdad.datasets.codelists import code_list
-
-    intake = opened(visit)
-    outline = intake.outline or {}
-    questions = outline.get("questions") or {}
-    listed = {row["unit"]: row for row in code_list("money_units").rows}
-    money = questions.get("money")
-    per_head = {one["unit"]: one for one in outline.get("per_head", [])}
-    units = dict.fromkeys((*questions.get("stated", ()), *per_head, *listed))
-    return visit.show(
-        "unit.html",
-        **facts(visit, intake),
-        money=money,
-        calendar=questions.get("calendar"),
-        calendars=CALENDARS,
-        units=[
-            {
-                "unit": unit,
-                "label": listed[unit][
-                    "label" if visit.language == "fa" else "label_en"
-                ],
-                "stated": unit in questions.get("stated", ()),
-                "per_head": number(per_head[unit]["rial"], visit.language)
-                if unit in per_head
-                else "",
-                "plausible": per_head.get(unit, {}).get("plausible"),
-            }
-            for unit in units
-            if unit in listed
-        ],
-        chosen=intake.said.options.get("unit")
-        or next(iter(questions.get("stated", ())), ""),
-    )
-
-
-def choose_unit(visit: Visit) -> Response:
-    """Take unit and calendar; the answers become the profile of this layout."""
-    from shahrdad.datasets.codelists import code_list
-
-    intake = opened(visit)
-    questions = (intake.outline or {}).get("questions") or {}
-    options = dict(intake.said.options)
-    if questions.get("money"):
-        unit = visit.form.text("unit")
-        known = [row["unit"] for row in code_list("money_units").rows]
-        if unit not in known:
-            raise RequestError(
-                Reason.MEMBER_WRONG, pointer="unit", expected=" | ".join(known)
-            )
-        options["unit"] = unit
-    if questions.get("calendar"):
-        calendar = visit.form.text("calendar")
-        if calendar not in CALENDARS:
-            raise RequestError(
-                Reason.MEMBER_WRONG, pointer="calendar", expected=" | ".join(CALENDARS)
-            )
-        options["calendar"] = calendar
-    said = replace(intake.said, options=options)
-    return _go_on(visit, replace(intake, said=said, stage="judging"))
+def source_of(intake: Intake) -> dict[str, Any]:
+    """Return how a file was read, as a profile has it."""
+    reading = (intake.outline or {}).get("reading") or {}
+    options = intake.said.options
+    found = {
+        "kind": reading.get("format"),
+        "sheet": reading.get("sheet"),
+        "header_rows": reading.get("header_rows"),
+        "encoding": options.get("encoding"),
+        "delimiter": options.get("delimiter"),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _look_again(visit: Visit, intake: Intake) -> Response:
@@ -291,7 +229,7 @@ def _look_again(visit: Visit, intake: Intake) -> Response:
     return visit.lead(intake.id)
 
 
-def _go_on(visit: Visit, intake: Intake) -> Response:
+def go_on(visit: Visit, intake: Intake) -> Response:
     """Store an intake at its next stage, and begin to judge where nothing is open."""
     if intake.stage != "judging":
         with visit.node.database.transaction() as connection:
@@ -300,19 +238,29 @@ def _go_on(visit: Visit, intake: Intake) -> Response:
     return judge(visit, intake)
 
 
-def judge(visit: Visit, intake: Intake) -> Response:
-    """Judge a file in a job, with the answers kept as the profile of its layout."""
+def judge(visit: Visit, intake: Intake, then: str = "") -> Response:
+    """Judge a file in a job, with the answers kept as the profile of its layout.
+
+    Args:
+        visit: Of its owner.
+        intake: The file, with what was answered.
+        then: The page that a valid result leads to; empty = the result itself.
+    """
     said = intake.said
     if said.matched and not said.known:
         standard = standards.load(intake.family)
         store = Profiles(visit.node.config.data / FOLDER)
-        saved = store.save(said.profile(standard))
+        made = said.profile(standard)
+        former = store.find(standard.family, made["profile"])
+        if former is not None:
+            made = with_former_values(made, former.descriptor)
+        saved = store.save(made)
         said = replace(said, known=f"{saved.family}/{saved.name}")
     with visit.node.database.transaction() as connection:
         intakes.keep(connection, replace(intake, said=said, stage="judging"))
         jobs.add(connection, visit.actor.account, JUDGE, intake.id)
     visit.jobs.wake()
-    return visit.lead(intake.id)
+    return visit.lead(f"{intake.id}?then={then}" if then else intake.id)
 
 
 def _sentence(visit: Visit, error: dict[str, Any]) -> str:
@@ -329,6 +277,4 @@ def doors() -> list[Door]:
         Door("ConfirmReading", "POST", "/{draft}/read", write, confirm_reading, "form"),
         Door("Columns", "GET", "/{draft}/match", write, ask_columns),
         Door("MatchColumns", "POST", "/{draft}/match", write, match_columns, "form"),
-        Door("Unit", "GET", "/{draft}/unit", write, ask_unit),
-        Door("ChooseUnit", "POST", "/{draft}/unit", write, choose_unit, "form"),
     ]

@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from shahrdad.datasets.errors import Language, Reason, RequestError, ShahrdadError
-from shahrdad.node.accounts import audit, sessions
+from shahrdad.node.accounts import sessions
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.city import Node
@@ -171,7 +171,9 @@ class Door:
             if request.method not in authority.SAFE:
                 sessions.check_fresh(actor, self.right, at)
         except RequestError as error:
-            self._note(node, actor, request, error, at)
+            authority.note_refusal(
+                node, actor, request, self.right, _subject(request), error, at
+            )
             raise
         return actor
 
@@ -180,20 +182,22 @@ class Door:
         try:
             return self.work(visit)
         except ShahrdadError as error:
-            self._note(visit.node, visit.actor, visit.call.request, error, visit.at)
+            request = visit.call.request
+            authority.note_refusal(
+                visit.node,
+                visit.actor,
+                request,
+                self.right,
+                _subject(request),
+                error,
+                visit.at,
+            )
             raise
 
-    def _note(
-        self,
-        node: Node,
-        actor: Actor,
-        request: Request,
-        error: ShahrdadError,
-        at: datetime,
-    ) -> None:
-        if request.method not in authority.SAFE and self.right is not None:
-            subject = request.url.path[4:124]
-            audit.refuse(node.database, actor, self.right.value, subject, error, at)
+
+def _subject(request: Request) -> str:
+    """Return what a request is about, for the audit: its path without the language."""
+    return request.url.path[4:124]
 
 
 def _show_fault(node: Node) -> Callable[[NodeView, Request, ShahrdadError], Response]:

@@ -44,7 +44,9 @@ def overview(visit: Visit) -> Response:
             return visit.lead(intake.id, intake.stage)
     draft = visible(visit)
     if draft.state in {"draft", "returned"} and draft.now.kind == "publish":
-        return visit.lead(draft.id, "check")
+        then = visit.call.request.query_params.get("then")
+        described = then == "review" and draft.now.verdict == "valid"
+        return visit.lead(draft.id, "review" if described else "check")
     return review(visit)
 
 

@@ -47,7 +47,7 @@ def describe(visit: Visit) -> Response:
     if told == _comparable(answers.get("description", {})):
         return visit.lead(intake.id, "review")  # nothing was changed
     said = replace(intake.said, description=told)
-    return judge(visit, replace(intake, said=said))
+    return judge(visit, replace(intake, said=said), then="review")
 
 
 def _told(visit: Visit) -> dict[str, Any]:

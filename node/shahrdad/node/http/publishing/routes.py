@@ -10,8 +10,12 @@ from shahrdad.node.http.publishing import (
     choosing,
     deciding,
     describing,
+    feedback_queue,
+    notices_page,
     queue,
+    service_sign_in,
     signing_in,
+    valuing,
 )
 from shahrdad.node.http.publishing.counter import Door
 from shahrdad.node.jobs import Jobs
@@ -22,8 +26,12 @@ def doors() -> list[Door]:
     return [
         *queue.doors(),
         *signing_in.doors(),
+        *service_sign_in.doors(),
+        *notices_page.doors(),
+        *feedback_queue.doors(),
         *choosing.doors(),
         *asking.doors(),
+        *valuing.doors(),
         *checking.doors(),
         *describing.doors(),
         *deciding.doors(),

@@ -18,29 +18,27 @@ _INSIDE = re.compile(r"/(?:fa|en)/publish(?:/[0-9A-Za-z-]{1,40}){0,3}")
 def ask(visit: Visit) -> Response:
     """Show the form; somebody who is signed in already gives the password again."""
     query = visit.call.request.query_params
-    return _form(visit, query.get("next", ""), _known(visit))
+    return _form(visit, query.get("next", ""), known(visit))
 
 
 def sign_in(visit: Visit) -> Response:
     """Begin a session; an older one of the same browser ends."""
-    wanted, known = visit.form.text("next", ""), _known(visit)
+    wanted, signed_in = visit.form.text("next", ""), known(visit)
     try:
         account = sessions.authenticate(
             visit.node.database,
             visit.node.account_key,
-            known.name if known else visit.form.text("account", "-")[:80],
+            signed_in.name if signed_in else visit.form.text("account", "-")[:80],
             visit.form.text("password", "-")[:1024],
             visit.form.text("code", "-")[:40],
             asker=visit.actor,
             at=visit.at,
         )
     except ShahrdadError as error:
-        answer = _form(visit, wanted, known, error)
-        answer.status_code = problems.status_of(error)
-        return answer
+        return refused(visit, error, wanted)
     request = visit.call.request
     _, cookie = sessions_api.begin(visit.node, request, account, visit.actor, visit.at)
-    answer = see_other(wanted if _INSIDE.fullmatch(wanted) else visit.address())
+    answer = see_other(inside(wanted) or visit.address())
     answer.headers["Set-Cookie"] = cookie
     return answer
 
@@ -53,7 +51,19 @@ def sign_out(visit: Visit) -> Response:
     return answer
 
 
-def _known(visit: Visit) -> Actor | None:
+def refused(visit: Visit, error: ShahrdadError, wanted: str = "") -> Response:
+    """Show the form again with what went wrong."""
+    answer = _form(visit, wanted, known(visit), error)
+    answer.status_code = problems.status_of(error)
+    return answer
+
+
+def inside(wanted: str) -> str:
+    """Return an address of the desk, or nothing where it leads elsewhere."""
+    return wanted if _INSIDE.fullmatch(wanted) else ""
+
+
+def known(visit: Visit) -> Actor | None:
     """Return who is signed in, or None."""
     try:
         return authority.authenticate(visit.node, visit.call.request, visit.at)
@@ -62,14 +72,20 @@ def _known(visit: Visit) -> Actor | None:
 
 
 def _form(
-    visit: Visit, wanted: str, known: Actor | None, error: ShahrdadError | None = None
+    visit: Visit,
+    wanted: str,
+    signed_in: Actor | None,
+    error: ShahrdadError | None = None,
 ) -> Response:
-    wanted = wanted if _INSIDE.fullmatch(wanted) else ""
+    wanted, service = inside(wanted), visit.node.config.oidc
+    names = {"fa": service.name_fa, "en": service.name_en}
     return visit.show(
         "sign_in.html",
         wanted=wanted,
         wanted_query=f"?next={quote(wanted, safe='')}" if wanted else "",
-        known=known,
+        known=signed_in,
+        by_service=bool(service.issuer and service.client_id),
+        service_name=names[visit.language],
         account=visit.form.text("account", "")[:80],
         error=error.text(visit.language) if error else "",
     )

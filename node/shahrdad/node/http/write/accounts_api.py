@@ -1,8 +1,8 @@
 """`/v1/users`, `/v1/tokens`, `/v1/audit`: for administrators and auditors."""
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.accounts import audit, people, second_factor, tokens
-from shahrdad.node.accounts.limits import TOKEN_DAYS
+from shahrdad.node.accounts import audit, linking, people, second_factor, tokens
+from shahrdad.node.accounts.limits import SUBJECT_LETTERS_MAX, TOKEN_DAYS
 from shahrdad.node.accounts.roles import ALLOWED, Action, parse_grant, parse_scope
 from shahrdad.node.commands.audit import entry_json
 from shahrdad.node.commands.token import token_json
@@ -73,6 +73,29 @@ def disable_user(desk: Desk) -> Done:
     with desk.node.database.transaction() as connection:
         account = _other(desk, people.find(connection, desk.call.path["name"]))
         people.disable(connection, desk.actor, account, desk.at)
+    return Done(None, 204)
+
+
+def link_user(desk: Desk) -> Done:
+    """Let a person of the city's sign-in service be an account."""
+    members.check_known(desk.body, ("subject",))
+    issuer = desk.node.config.oidc.issuer
+    if not issuer:
+        raise RequestError(
+            Reason.ADDRESS_UNKNOWN, path=desk.call.request.url.path[:200]
+        )
+    subject = members.text(desk.body, "subject", letters_max=SUBJECT_LETTERS_MAX)
+    with desk.node.database.transaction() as connection:
+        account = _other(desk, people.find(connection, desk.call.path["name"]))
+        linking.link(connection, desk.actor, account, issuer, subject, desk.at)
+    return Done({"account": account.name, "issuer": issuer, "subject": subject})
+
+
+def unlink_user(desk: Desk) -> Done:
+    """Let nobody of the sign-in service be an account any more."""
+    with desk.node.database.transaction() as connection:
+        account = _other(desk, people.find(connection, desk.call.path["name"]))
+        linking.unlink(connection, desk.actor, account, desk.at)
     return Done(None, 204)
 
 
@@ -170,6 +193,23 @@ def writings() -> list[Writing]:
             "json",
         ),
         Writing("disableUser", "DELETE", user, right, disable_user, "Shut an account."),
+        Writing(
+            "linkUser",
+            "PUT",
+            f"{user}/identity",
+            right,
+            link_user,
+            "Link an account with a person of the sign-in service.",
+            "json",
+        ),
+        Writing(
+            "unlinkUser",
+            "DELETE",
+            f"{user}/identity",
+            right,
+            unlink_user,
+            "Unlink an account.",
+        ),
         Writing("listTokens", "GET", own, token, list_tokens, "The tokens."),
         Writing(
             "createToken",

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.accounts import sessions, tokens
-from shahrdad.node.accounts.roles import Actor
+from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
+from shahrdad.node.accounts import audit, sessions, tokens
+from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.city import Node
 from shahrdad.node.http.operations import request_id
 
@@ -64,6 +64,20 @@ def check_site(node: Node, request: Request) -> None:
         right = request.headers.get("origin") == node.config.public_url
     if not right:
         raise RequestError(Reason.CSRF_REFUSED)
+
+
+def note_refusal(
+    node: Node,
+    actor: Actor,
+    request: Request,
+    right: Action | None,
+    subject: str,
+    error: ShahrdadError,
+    at: datetime,
+) -> None:
+    """Leave a row in the audit of a write that was refused."""
+    if request.method not in SAFE and right is not None:
+        audit.refuse(node.database, actor, right.value, subject, error, at)
 
 
 def stranger(request: Request) -> Actor:

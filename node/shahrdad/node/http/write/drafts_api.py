@@ -376,6 +376,7 @@ def _of_files() -> list[Writing]:
             dry_run,
             "Judge a file as a publication would.",
             "json",
+            deferrable=True,
             parameters=(rehearse,),
         ),
     ]
@@ -415,7 +416,16 @@ def _of_steps() -> list[Writing]:
         ("approveDraft", "POST", "/approve", decide, approve, "json"),
     )
     return [
-        Writing("createDraft", "POST", own, ask, create, "Make a draft.", "json"),
+        Writing(
+            "createDraft",
+            "POST",
+            own,
+            ask,
+            create,
+            "Make a draft.",
+            "json",
+            deferrable=True,
+        ),
         *(
             Writing(
                 name,
@@ -426,6 +436,7 @@ def _of_steps() -> list[Writing]:
                 (work.__doc__ or name).partition("\n")[0],
                 takes,
                 revised=True,
+                deferrable=work is change,
             )
             for name, method, part, right, work, takes in steps
         ),

@@ -18,6 +18,7 @@ _BODIES: dict[Takes, str] = {
 }
 _DONE = {"PUT": "201", "POST": "200", "DELETE": "204", "PATCH": "200", "HEAD": "200"}
 _REFUSED = {
+    "400": "unknown-parameter, bad-parameter, malformed-json",
     "401": "unauthenticated",
     "403": "forbidden, four-eyes, scope-missing, csrf",
     "404": "not-found",
@@ -82,6 +83,8 @@ def _headers(one: Writing) -> list[dict[str, Any]]:
         names.append(("Idempotency-Key", False))
     if one.revised:
         names.append(("If-Match", True))
+    if one.deferrable:
+        names.append(("Prefer", False))
     return [
         {"name": name, "in": "header", "required": must, "schema": {"type": "string"}}
         for name, must in names
@@ -103,4 +106,7 @@ def _responses(one: Writing) -> dict[str, Any]:
     if one.revised:
         refused["412"] = {"description": "changed-meanwhile", "content": content}
         refused["428"] = {"description": "if-match-required", "content": content}
-    return {done: {"description": one.summary}, **refused}
+    good = {done: {"description": one.summary}}
+    if one.deferrable:
+        good["202"] = {"description": "Queued: the job of Location has the answer."}
+    return {**good, **refused}

@@ -7,6 +7,7 @@ PRIVATE = (
     "/v1/tokens",
     "/v1/users",
     "/v1/audit",
+    "/v1/jobs",
     "/metrics",
     "/fa/publish",
     "/en/publish",

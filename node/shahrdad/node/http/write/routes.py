@@ -6,6 +6,7 @@ from shahrdad.node.city import Node
 from shahrdad.node.http.write import (
     accounts_api,
     drafts_api,
+    jobs_api,
     resuming_api,
     sessions_api,
 )
@@ -20,6 +21,7 @@ def writings() -> list[Writing]:
         *drafts_api.writings(),
         *resuming_api.writings(),
         *accounts_api.writings(),
+        *jobs_api.writings(),
     ]
 
 

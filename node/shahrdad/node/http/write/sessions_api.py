@@ -73,7 +73,12 @@ def _opened(desk: Desk, account: people.Account) -> Done:
 
 
 def begin(
-    node: Node, request: Request, account: people.Account, by: Actor, at: datetime
+    node: Node,
+    request: Request,
+    account: people.Account,
+    by: Actor,
+    at: datetime,
+    proved: datetime | None = None,
 ) -> tuple[Actor, str]:
     """Begin a session of an account that proved itself; the one before ends.
 
@@ -83,6 +88,7 @@ def begin(
         account: Whose it is.
         by: Address and number of the request.
         at: When.
+        proved: When the password was given, where that is longer ago.
 
     Returns:
         The account as it acts, and the header `Set-Cookie`.
@@ -96,7 +102,9 @@ def begin(
         address=by.address,
         request=by.request,
     )
-    text = sessions.open_session(node.database, node.account_key, account, asker, at)
+    text = sessions.open_session(
+        node.database, node.account_key, account, asker, at, proved
+    )
     return asker, _cookie(text, SESSION_SECONDS)
 
 

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
-from shahrdad.node.accounts import audit, sessions
+from shahrdad.node.accounts import sessions
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.city import Node
@@ -28,7 +28,7 @@ from shahrdad.node.http.answers import JSON, Call, dump
 from shahrdad.node.http.limits import BODY_BYTES_MAX
 from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.parameters import Parameter
-from shahrdad.node.http.write import authority, repetition
+from shahrdad.node.http.write import authority, deferring, repetition
 from shahrdad.node.http.write.limits import UPLOAD_BYTES_MAX
 
 Takes = Literal["nothing", "json", "file", "chunk"]
@@ -77,6 +77,7 @@ class Writing:
             the one that it is about. None: whoever has not signed in yet.
         takes: What the body is; of a chunk as much as came is worked on.
         revised: The caller names the revision that it saw, in If-Match.
+        deferrable: It may take long: `Prefer: respond-async` makes a job of it.
         secret: The answer shows something once: it is not kept for repetitions.
     """
 
@@ -89,6 +90,7 @@ class Writing:
     takes: Takes = "nothing"
     secret: bool = False
     revised: bool = False
+    deferrable: bool = False
     parameters: Sequence[Parameter] = ()
 
     def operation(self, node: Node) -> Operation:
@@ -148,7 +150,9 @@ class Writing:
             if request.method not in authority.SAFE:
                 sessions.check_fresh(actor, self.right, at)
         except RequestError as error:
-            self._note(node, actor, request, error, at)
+            authority.note_refusal(
+                node, actor, request, self.right, _subject(request), error, at
+            )
             raise
         return actor
 
@@ -179,24 +183,27 @@ class Writing:
         return _response(self._run(desk), desk.call.request)
 
     def _run(self, desk: Desk) -> Done:
+        """Do the work, or queue it where it may take long and the caller prefers so."""
+        if self.deferrable and deferring.is_preferred(desk.call.request):
+            return deferring.defer(self, desk)
+        return self.run(desk)
+
+    def run(self, desk: Desk) -> Done:
         """Do the work; a refused write leaves a row in the audit."""
         try:
             return self.work(desk)
         except ShahrdadError as error:
-            self._note(desk.node, desk.actor, desk.call.request, error, desk.at)
+            request = desk.call.request
+            authority.note_refusal(
+                desk.node,
+                desk.actor,
+                request,
+                self.right,
+                _subject(request),
+                error,
+                desk.at,
+            )
             raise
-
-    def _note(
-        self,
-        node: Node,
-        actor: Actor,
-        request: Request,
-        error: ShahrdadError,
-        at: datetime,
-    ) -> None:
-        if request.method not in authority.SAFE and self.right is not None:
-            subject = request.url.path.removeprefix("/v1/")[:120]
-            audit.refuse(node.database, actor, self.right.value, subject, error, at)
 
     def _body(self, request: Request, raw: bytes) -> Mapping[str, Any]:
         """Return the JSON object of a body; {} when none is taken.
@@ -218,6 +225,11 @@ class Writing:
         if not isinstance(found, dict):
             raise RequestError(Reason.MEMBER_WRONG, pointer="", expected="an object")
         return found
+
+
+def _subject(request: Request) -> str:
+    """Return what a request is about, for the audit."""
+    return request.url.path.removeprefix("/v1/")[:120]
 
 
 def _response(
