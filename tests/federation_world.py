@@ -13,7 +13,7 @@ from shahrdad.federation.dialler import Dialler
 from shahrdad.federation.grpc_reader import GrpcPeer, GrpcReader
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.keyring import KeyRing
-from shahrdad.federation.log_store import MIGRATIONS, LogStore
+from shahrdad.federation.log.store import MIGRATIONS, LogStore
 from shahrdad.federation.reader import NodeFacts
 from shahrdad.federation.server import FederationServer, ServerSettings, serving
 from shahrdad.federation.store_reader import StoreReader

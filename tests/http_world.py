@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from shahrdad.datasets import standards
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 from shahrdad.federation.verify import entry, strict_json
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import grow

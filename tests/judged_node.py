@@ -11,7 +11,7 @@ from shahrdad.datasets.demo_set import demo_datasets
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
 from shahrdad.node.demonstration.world import make_world, running
-from shahrdad.node.example_files import handed
+from shahrdad.node.incoming.example_files import handed
 from shahrdad.node.publish import publish, withdraw
 
 CITY = "kerman"

@@ -20,18 +20,19 @@ from itertools import accumulate
 from pathlib import Path
 
 from shahrdad.datasets.alphabet import sort_key
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 from shahrdad.federation.verify import entry, strict_json
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import grow
 from shahrdad.federation.verify.tree import Frontier
-from shahrdad.node import record, search_index
+from shahrdad.node import record
 from shahrdad.node.cards import Cards
 from shahrdad.node.config import Config
 from shahrdad.node.database import Database
 from shahrdad.node.http.ckan.dictionaries import city_id, moment, tag_id
 from shahrdad.node.http.identity import resource_uid, uid
 from shahrdad.node.projection import Projection
+from shahrdad.node.search import index as search_index
 
 OWN = "city-0"
 CITIES = 400

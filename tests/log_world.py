@@ -7,9 +7,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from shahrdad.federation.guard import Guarded, SigningGuard
-from shahrdad.federation.log_store import MIGRATIONS, LogStore
-from shahrdad.federation.log_writer import CommitPoint, LogWriter, PutEntry
+from shahrdad.federation.log.guard import Guarded, SigningGuard
+from shahrdad.federation.log.store import MIGRATIONS, LogStore
+from shahrdad.federation.log.writer import CommitPoint, LogWriter, PutEntry
 from shahrdad.federation.static_mirror import StaticMirror
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.checkpoint import Checkpoint

@@ -19,9 +19,9 @@ from shahrdad.federation.server import serving
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
 from shahrdad.node.grpc_serving import federation_server
-from shahrdad.node.imports import import_files
-from shahrdad.node.network import federation_status
-from shahrdad.node.rounds import run_round
+from shahrdad.node.peering.imports import import_files
+from shahrdad.node.peering.network import federation_status
+from shahrdad.node.peering.rounds import run_round
 
 
 def put(node: Node, slug: str, title: str) -> int:

@@ -10,7 +10,7 @@ from shahrdad.node.city import Node, create_node
 from shahrdad.node.config import Config, StoreSection, load
 from shahrdad.node.config_file import render
 from shahrdad.node.demonstration.world import Place, configuration, free_ports
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import Outcome, publish
 from shahrdad.node.record import Attachment, Description, build
 from store_fixture import store_settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 from shahrdad.federation.verify import entry, strict_json
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import grow

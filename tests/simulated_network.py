@@ -27,7 +27,7 @@ from forum_world import (
 )
 from shahrdad.datasets.errors import Reason, UnavailableError
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import MIGRATIONS, LogStore, Status
+from shahrdad.federation.log.store import MIGRATIONS, LogStore, Status
 from shahrdad.federation.members import MemberKeys
 from shahrdad.federation.reader import (
     Body,

@@ -30,7 +30,7 @@ from shahrdad.node.config_file import render
 from shahrdad.node.demonstration.world import Place, configuration, free_ports
 from shahrdad.node.executor.choosing import open_executor
 from shahrdad.node.executor.large import publish_large
-from shahrdad.node.handing import handed_of
+from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.publish import Handed, publish
 
 HEADER = (

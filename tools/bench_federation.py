@@ -32,7 +32,7 @@ from shahrdad.federation.dialler import Dialler  # noqa: E402
 from shahrdad.federation.grpc_reader import GrpcPeer, GrpcReader  # noqa: E402
 from shahrdad.federation.ingest import Ingest  # noqa: E402
 from shahrdad.federation.keyring import ConfiguredKeys, LogKey  # noqa: E402
-from shahrdad.federation.log_store import LogStore  # noqa: E402
+from shahrdad.federation.log.store import LogStore  # noqa: E402
 from shahrdad.federation.reader import BodyMode, LogChunk, LogStart  # noqa: E402
 from shahrdad.federation.server import (  # noqa: E402
     FederationServer,

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from shahrdad.datasets.alphabet import sort_key
-from shahrdad.node import search_index
 from shahrdad.node.catalog import Catalog
 from shahrdad.node.database import Database
-from shahrdad.node.search import EngineName, Filters, Search
-from shahrdad.node.search_suggest import suggest
+from shahrdad.node.search import index as search_index
+from shahrdad.node.search.finding import EngineName, Filters, Search
+from shahrdad.node.search.suggest import suggest
 
 COMMON_WORDS = "شهرداری آمار سال شهر منطقه طرح گزارش فهرست خدمات سازمان"
 STEM_WORDS = (

@@ -29,7 +29,7 @@ from node_world import make_config  # noqa: E402
 from s3_server import S3Server, running_server  # noqa: E402
 from shahrdad.node.city import Node  # noqa: E402
 from shahrdad.node.config import load  # noqa: E402
-from shahrdad.node.example_files import find_example, handed  # noqa: E402
+from shahrdad.node.incoming.example_files import find_example, handed  # noqa: E402
 
 READERS = 50
 PUBLISHERS = 5
@@ -202,9 +202,9 @@ class Serving:
 
 def check(config: Path, seen: Seen) -> dict[str, object]:
     """Compare the node's log, catalog and audit with what was acknowledged."""
-    from shahrdad.node import housekeeping
     from shahrdad.node.accounts import audit
     from shahrdad.node.download import open_version
+    from shahrdad.node.operating import housekeeping
 
     lost, unreadable, versions = [], [], 0
     with Node(load(config)) as node:

@@ -18,7 +18,7 @@ from federated_nodes import listening, make_cities, opened
 from page_server import served
 from shahrdad.node.city import Node
 from shahrdad.node.http.app import create_app
-from shahrdad.node.rounds import run_round
+from shahrdad.node.peering.rounds import run_round
 from shared_data import SHARED, needs_shared
 
 pytestmark = needs_shared

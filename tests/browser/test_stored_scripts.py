@@ -12,11 +12,12 @@ from playwright.sync_api import Browser, Page
 
 from account_world import PASSWORD, Person, actor, settle, strict_node
 from page_server import served
-from shahrdad.node import drafting, drafts, feedback
+from shahrdad.node import feedback
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import drafting, drafts
 from shahrdad.node.http.app import create_app
+from shahrdad.node.incoming.example_files import find_example, handed
 
 EVIL = (
     "<img src=x onerror=\"document.title='run'\">"

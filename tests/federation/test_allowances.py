@@ -17,7 +17,7 @@ from shahrdad.federation.allowances import (
 )
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.keyring import ConfiguredKeys
-from shahrdad.federation.log_store import BodyState
+from shahrdad.federation.log.store import BodyState
 from shahrdad.federation.members import MemberKeys
 from shahrdad.federation.retention import due
 from shahrdad.federation.verify.digest import Digest

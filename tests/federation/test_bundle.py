@@ -19,7 +19,7 @@ from shahrdad.federation.bundle import (
     open_bundle,
 )
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 from shahrdad.federation.sync import Syncer, SyncPeer
 from shahrdad.federation.sync_report import SyncReport
 from shahrdad.federation.verify.digest import Digest
@@ -187,7 +187,8 @@ def test_three_cities_where_two_never_meet(tmp_path: Path) -> None:
         Syncer(last).round([SyncPeer("b", lambda: reader)])
     there = tmp_path / "there.zip"
     export_bundle(city.store, {ORIGIN: 0}, there)
-    take(Syncer(carried, witness=Witness(carried.store, keys, SIGNER)), there)
+    witness = Witness(carried.store, keys, SIGNER, clock=Clock())
+    take(Syncer(carried, witness=witness), there)
     back = tmp_path / "back.zip"
     export_bundle(carried.store, heads_of(there), back)
     done = take(Syncer(city), back)

@@ -22,8 +22,8 @@ from log_world import SECONDS, Files, World, check, publish
 from shahrdad.datasets.errors import Reason, UnavailableError
 from shahrdad.federation.bundle import export_bundle, open_bundle
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import MIGRATIONS, LogStore
-from shahrdad.federation.log_writer import LogWriter, State
+from shahrdad.federation.log.store import MIGRATIONS, LogStore
+from shahrdad.federation.log.writer import LogWriter, State
 from shahrdad.federation.static_mirror import StaticMirror
 from shahrdad.federation.sync import Syncer, SyncPeer
 from shahrdad.federation.verify.note import Kind, Signer

@@ -10,8 +10,8 @@ from shahrdad.datasets.errors import (
     Reason,
     RequestError,
 )
-from shahrdad.federation.guard import Guarded, SigningGuard
 from shahrdad.federation.keyfile import create_signer, load_signer
+from shahrdad.federation.log.guard import Guarded, SigningGuard
 from shahrdad.federation.verify.tree import EMPTY_ROOT
 
 

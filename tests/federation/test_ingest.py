@@ -22,7 +22,7 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation import limits
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.keyring import ConfiguredKeys
-from shahrdad.federation.log_store import BodyState
+from shahrdad.federation.log.store import BodyState
 from shahrdad.federation.reader import (
     Body,
     BodyAbsence,

@@ -17,7 +17,7 @@ from shahrdad.datasets.errors import (
     Reason,
     RequestError,
 )
-from shahrdad.federation.log_store import Status
+from shahrdad.federation.log.store import Status
 from shahrdad.federation.reader import (
     Head,
 )

@@ -12,7 +12,7 @@ from federation_world import ORIGIN, filled, mirror, open_store
 from log_world import Files
 from shahrdad.federation.bundle import export_bundle, open_bundle
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 from shahrdad.federation.reader import LogReader
 from shahrdad.federation.static_mirror import StaticMirror
 from shahrdad.federation.static_reader import open_static
@@ -32,7 +32,7 @@ import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 from pathlib import Path
 import federation.test_ingest_kill as world
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 
 point, times = sys.argv[2], int(sys.argv[3])
 real = getattr(LogStore, point)

@@ -17,7 +17,7 @@ from log_world import Connections
 from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.federation import incoming as incomings
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import MIGRATIONS, BodyState, LogStore
+from shahrdad.federation.log.store import MIGRATIONS, BodyState, LogStore
 from shahrdad.federation.reader import LogChunk
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import grow, joined

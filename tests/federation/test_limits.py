@@ -30,7 +30,7 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation import limits
 from shahrdad.federation.grpc_reader import Pace
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import Status
+from shahrdad.federation.log.store import Status
 from shahrdad.federation.reader import BodyAbsence, BodyMode, LogChunk, LogStart
 from shahrdad.federation.store_reader import StoreReader
 from shahrdad.federation.sync import Syncer, SyncPeer

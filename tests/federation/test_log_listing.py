@@ -11,10 +11,10 @@ from shahrdad.federation.listing import (
     COSIGNATURE_NEWER_SECONDS,
     COSIGNATURE_PAUSE_SECONDS,
 )
-from shahrdad.federation.log_schema import (
+from shahrdad.federation.log.schema import (
     Status,
 )
-from shahrdad.federation.log_store import Appended, LogStore
+from shahrdad.federation.log.store import Appended, LogStore
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.digest import Digest

@@ -22,13 +22,13 @@ from shahrdad.datasets.errors import (
     Reason,
     UnavailableError,
 )
-from shahrdad.federation.guard import Guarded
-from shahrdad.federation.log_schema import Status
-from shahrdad.federation.log_writer import (
+from shahrdad.federation.log.guard import Guarded
+from shahrdad.federation.log.recovery import Finding, Held, Shown, decide
+from shahrdad.federation.log.schema import Status
+from shahrdad.federation.log.writer import (
     CommitPoint,
     State,
 )
-from shahrdad.federation.recovery import Finding, Held, Shown, decide
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import evidence as evidences
 from shahrdad.federation.verify.checkpoint import Checkpoint

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from log_world import ORIGIN, SECONDS, Connections, make_signer
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.limits import SEEN_HEADS_MAX
-from shahrdad.federation.log_schema import (
+from shahrdad.federation.log.schema import (
     BodyState,
     PeerState,
     Problem,
     SignedHead,
     Status,
 )
-from shahrdad.federation.log_store import MIGRATIONS, Appended, LogStore
+from shahrdad.federation.log.store import MIGRATIONS, Appended, LogStore
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify import receipt, tree
 from shahrdad.federation.verify.checkpoint import Checkpoint

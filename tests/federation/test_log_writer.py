@@ -24,8 +24,9 @@ from shahrdad.datasets.errors import (
     Reason,
     RequestError,
 )
-from shahrdad.federation.guard import SigningGuard
-from shahrdad.federation.log_writer import (
+from shahrdad.federation.log.guard import SigningGuard
+from shahrdad.federation.log.recovery import Finding
+from shahrdad.federation.log.writer import (
     CommitPoint,
     DeleteEntry,
     LogWriter,
@@ -33,7 +34,6 @@ from shahrdad.federation.log_writer import (
     RedactEntry,
     State,
 )
-from shahrdad.federation.recovery import Finding
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import grow

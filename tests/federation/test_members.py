@@ -23,7 +23,7 @@ from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation import approved_note
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.keyring import LogKey
-from shahrdad.federation.log_store import Status
+from shahrdad.federation.log.store import Status
 from shahrdad.federation.members import MemberKeys
 from shahrdad.federation.membership import Membership, Trust
 from shahrdad.federation.reader import BodyMode

@@ -20,7 +20,7 @@ from shahrdad.federation import limits
 from shahrdad.federation.grpc_reader import GrpcReader
 from shahrdad.federation.grpc_writer import GrpcWriter
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import Status
+from shahrdad.federation.log.store import Status
 from shahrdad.federation.mirror_service import WriteSide
 from shahrdad.federation.push import push_log
 from shahrdad.federation.reader import BodyMode, LogChunk, LogStart, NodeFacts

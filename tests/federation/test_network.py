@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from shahrdad.federation.log_store import Status
+from shahrdad.federation.log.store import Status
 from shahrdad.federation.standing import HeadState, head_state
 from simulated_network import Network
 

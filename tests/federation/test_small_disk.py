@@ -14,7 +14,7 @@ from shahrdad.datasets.errors import Reason
 from shahrdad.federation import sync
 from shahrdad.federation.bundle import export_bundle, open_bundle
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_writer import State
+from shahrdad.federation.log.writer import State
 from shahrdad.federation.sync import Syncer, SyncPeer
 from shahrdad.federation.sync_report import SyncReport
 from simulator import Clock, SimLog, SimPeer, keys_of

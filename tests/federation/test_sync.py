@@ -14,7 +14,7 @@ from shahrdad.datasets.errors import Reason
 from shahrdad.federation.dialler import Dialler
 from shahrdad.federation.grpc_reader import GrpcPeer, GrpcReader
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import Status
+from shahrdad.federation.log.store import Status
 from shahrdad.federation.reader import BodyMode, LogChunk, LogReader, LogStart
 from shahrdad.federation.store_reader import StoreReader
 from shahrdad.federation.sync import Syncer, SyncPeer

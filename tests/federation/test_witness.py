@@ -7,7 +7,7 @@ import pytest
 from federation_world import ORIGIN, filled, mirror, open_store, refusal
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.keyring import ConfiguredKeys
-from shahrdad.federation.log_store import Status
+from shahrdad.federation.log.store import Status
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.note import Kind, Signer, Verifier, join
 from shahrdad.federation.witness import AGAIN_SECONDS, Witness

@@ -12,7 +12,7 @@ from shahrdad.datasets.demo_set import demo_datasets
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.bridge.rows import Conversion
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example
+from shahrdad.node.incoming.example_files import find_example
 from shahrdad.node.store.contract import Area
 
 

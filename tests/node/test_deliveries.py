@@ -12,14 +12,14 @@ import pytest
 
 from account_world import log_size, settle, strict_node
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node import deliveries, drafts
 from shahrdad.node.accounts import people
 from shahrdad.node.accounts.moments import after, parse, present
 from shahrdad.node.accounts.roles import MACHINE, Grant, Role
 from shahrdad.node.city import Node
 from shahrdad.node.config import DeliverySection
-from shahrdad.node.example_files import find_example, handed
-from shahrdad.node.profiles import FOLDER, Profiles
+from shahrdad.node.desk import deliveries, drafts
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.incoming.profiles import FOLDER, Profiles
 
 EXAMPLE = find_example("kerman", "org-units").path
 

@@ -15,14 +15,14 @@ from account_world import settle, strict_node
 from database_servers import is_here, mariadb, postgres
 from s3_server import S3Server, s3_server
 from shahrdad.datasets.errors import DataError, Reason
-from shahrdad.node import deliveries, delivery_sources
 from shahrdad.node.accounts import people
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import MACHINE, Grant, Role
 from shahrdad.node.city import Node
 from shahrdad.node.config import DeliverySection
-from shahrdad.node.example_files import find_example, handed
-from shahrdad.node.profiles import FOLDER, Profiles
+from shahrdad.node.desk import deliveries, delivery_sources
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.incoming.profiles import FOLDER, Profiles
 
 __all__ = ["s3_server"]
 EXAMPLE = find_example("kerman", "org-units").path

@@ -17,14 +17,15 @@ from shahrdad.datasets.errors import (
     ShahrdadError,
 )
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafting, drafts, record
+from shahrdad.node import record
 from shahrdad.node.accounts import audit, people
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import MACHINE, parse_grant
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
-from shahrdad.node.drafts import Draft
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import drafting, drafts
+from shahrdad.node.desk.drafts import Draft
+from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import Handed
 from shahrdad.node.store.contract import Area
 

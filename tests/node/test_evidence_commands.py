@@ -12,7 +12,7 @@ from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.keyring import ConfiguredKeys
 from shahrdad.node.commands import evidence as commands
 from shahrdad.node.console import Common
-from shahrdad.node.trust import policy_of
+from shahrdad.node.peering.trust import policy_of
 from simulator import SimLog, SimPeer
 
 OFFLINE = Common(json=True, lang="en", config=Path("/nonexistent"))

@@ -19,7 +19,6 @@ from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
-from shahrdad.node.example_files import find_example, handed
 from shahrdad.node.executor import tasks as task_module
 from shahrdad.node.executor.batch import Entry, publish_all, waves
 from shahrdad.node.executor.choosing import open_executor
@@ -28,7 +27,8 @@ from shahrdad.node.executor.folder import files_of
 from shahrdad.node.executor.local import LocalExecutor
 from shahrdad.node.executor.task_store import Remembering, TaskStore
 from shahrdad.node.executor.tasks import OnDone, Result, Task, perform
-from shahrdad.node.handing import handed_of
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.publish import Handed, publish
 from shahrdad.node.references import families_of
 from shahrdad.node.store.contract import Area

@@ -13,7 +13,7 @@ import pytest
 from federated_nodes import changed, listening, make_cities, opened
 from node_world import put_record
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.federation.log_schema import Status
+from shahrdad.federation.log.schema import Status
 from shahrdad.federation.static_mirror import StaticMirror
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import receipt as receipts
@@ -23,10 +23,10 @@ from shahrdad.node.commands import federation as commands
 from shahrdad.node.config import Config
 from shahrdad.node.config_file import render
 from shahrdad.node.console import Common
-from shahrdad.node.network import federation_status
-from shahrdad.node.peers import known_peers
-from shahrdad.node.rounds import RoundReport, follow_peers, run_round
-from shahrdad.node.trust import policy_of
+from shahrdad.node.peering.network import federation_status
+from shahrdad.node.peering.peers import known_peers
+from shahrdad.node.peering.rounds import RoundReport, follow_peers, run_round
+from shahrdad.node.peering.trust import policy_of
 
 KERMAN = "kerman.example/catalog"
 
@@ -101,7 +101,7 @@ def test_old_cosignatures_are_stale(
             run_round(kerman)
         fresh = log_of(kerman)["state"]
         later = time.time() + 49 * 3_600
-        monkeypatch.setattr("shahrdad.node.network.time.time", lambda: later)
+        monkeypatch.setattr("shahrdad.node.peering.network.time.time", lambda: later)
         states = (fresh, log_of(kerman)["state"])
 
     assert ("confirmed", "stale") == states

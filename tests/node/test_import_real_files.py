@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from node_world import make_node
-from shahrdad.node.handing import handed_of
+from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.publish import publish, published_parts
 from shahrdad.node.table.reading import open_table
 from shared_data import ROOT, SHARED, needs_shared

@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import publish
 node = Node(load(Path(sys.argv[1])))
 with node.database.exclusive("publish"):
@@ -39,7 +39,7 @@ import sys
 from pathlib import Path
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
-from shahrdad.node.rounds import run_round
+from shahrdad.node.peering.rounds import run_round
 node = Node(load(Path(sys.argv[1])))
 print("begun", flush=True)
 run_round(node)

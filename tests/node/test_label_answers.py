@@ -12,8 +12,8 @@ from shahrdad.datasets.standards import load
 from shahrdad.node.city import Node
 from shahrdad.node.commands.import_file import Answered, Import
 from shahrdad.node.console import Common
-from shahrdad.node.handing import handed_of
-from shahrdad.node.profiles import FOLDER, Profiles
+from shahrdad.node.incoming.handing import handed_of
+from shahrdad.node.incoming.profiles import FOLDER, Profiles
 from shahrdad.node.publish import publish
 from shahrdad.validators import Options, validate
 

@@ -30,7 +30,7 @@ from shahrdad.node.executor.part_places import candidate, cut_places, groups
 from shahrdad.node.executor.ranges import plan_of
 from shahrdad.node.executor.sorted_rows import ranks
 from shahrdad.node.executor.tasks import Executor, OnDone, Task, perform
-from shahrdad.node.handing import handed_of
+from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.publish import Handed, Outcome, publish
 from shahrdad.node.store.contract import Area
 from shahrdad.node.table import layout, parquet

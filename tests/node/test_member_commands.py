@@ -19,10 +19,10 @@ from shahrdad.node.config import Config, TrustSection, load
 from shahrdad.node.config_file import render
 from shahrdad.node.console import Common
 from shahrdad.node.demonstration.world import Place, configuration, free_ports
-from shahrdad.node.network import federation_status
-from shahrdad.node.peers import known_peers
-from shahrdad.node.rounds import run_round
-from shahrdad.node.trust import members_of
+from shahrdad.node.peering.network import federation_status
+from shahrdad.node.peering.peers import known_peers
+from shahrdad.node.peering.rounds import run_round
+from shahrdad.node.peering.trust import members_of
 from tls_world import Authority
 
 APPROVERS = ("rasht", "qom", "tehran")

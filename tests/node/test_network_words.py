@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shahrdad.datasets.errors import Language
-from shahrdad.node.network_words import WORDS, moment, peer_lines
+from shahrdad.node.peering.network_words import WORDS, moment, peer_lines
 
 LANGUAGES: tuple[Language, ...] = ("fa", "en")
 PEER = {

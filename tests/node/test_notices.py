@@ -13,15 +13,15 @@ from account_world import PASSWORD, actor, settle, strict_node
 from mail_world import PASSWORD as MAIL_PASSWORD
 from mail_world import USER, Mailbox, mail_server
 from shahrdad.datasets.errors import RequestError
-from shahrdad.node import deliveries, drafting, drafts, mail, notices
 from shahrdad.node.accounts import people
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
 from shahrdad.node.config import DeliverySection, MailSection
-from shahrdad.node.drafts import Draft
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import deliveries, drafting, drafts, mail, notices
+from shahrdad.node.desk.drafts import Draft
+from shahrdad.node.desk.notices import ADDRESS_LETTERS_MAX, WAITS_MINUTES, Choice
 from shahrdad.node.http.app import create_app
-from shahrdad.node.notices import ADDRESS_LETTERS_MAX, WAITS_MINUTES, Choice
+from shahrdad.node.incoming.example_files import find_example, handed
 from tls_world import Authority
 
 SENDER = "open-data@kerman.ir"

@@ -11,9 +11,10 @@ import pytest
 from account_world import actor, settle, strict_node
 from node_world import make_node
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafting, record
+from shahrdad.node import record
 from shahrdad.node.city import Node
-from shahrdad.node.handing import handed_of
+from shahrdad.node.desk import drafting
+from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.publish import Handed, publish, published_parts
 from shahrdad.node.store.contract import Area, read_bytes
 from shahrdad.validators import validate

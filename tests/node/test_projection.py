@@ -7,7 +7,7 @@ import pytest
 
 from node_world import make_node, put_record
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
-from shahrdad.federation.log_writer import PutEntry
+from shahrdad.federation.log.writer import PutEntry
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.city import Node
 from shahrdad.node.publish import withdraw

@@ -13,10 +13,11 @@ from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.federation.verify import receipt as receipts
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.note import Verifier
-from shahrdad.node import record, submissions
+from shahrdad.node import record
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import submissions
+from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import Outcome, publish, published_parts
 from shahrdad.node.store.contract import Area, read_bytes
 from shahrdad.node.table.reading import open_table

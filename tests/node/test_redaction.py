@@ -11,11 +11,12 @@ from node_world import publish_example
 from shahrdad.datasets.errors import Reason, ShahrdadError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.tile import MirrorPath
-from shahrdad.node import drafting, drafts, record
+from shahrdad.node import record
 from shahrdad.node.city import Node
-from shahrdad.node.drafts import Draft
-from shahrdad.node.example_files import find_example, handed
-from shahrdad.node.rounds import run_round
+from shahrdad.node.desk import drafting, drafts
+from shahrdad.node.desk.drafts import Draft
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.peering.rounds import run_round
 from shahrdad.node.store.contract import Area, put_bytes, read_bytes
 
 REF = "kerman/org-units"

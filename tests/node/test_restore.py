@@ -10,9 +10,9 @@ from account_world import actor, settle, strict_node
 from node_world import make_node, publish_example
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node import drafting
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import drafting
+from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import Outcome, publish, published_parts
 from shahrdad.node.restoring import draft_restoration, restore
 from shahrdad.node.store.contract import Area

@@ -9,14 +9,14 @@ import pytest
 from federated_nodes import back_up, changed, listening, make_cities, opened, restore
 from node_world import put_record
 from shahrdad.datasets.errors import Reason, UnavailableError
-from shahrdad.federation.log_schema import Status
-from shahrdad.federation.log_writer import State
+from shahrdad.federation.log.schema import Status
+from shahrdad.federation.log.writer import State
 from shahrdad.node.city import Node
 from shahrdad.node.commands import bundle as bundle_commands
 from shahrdad.node.config import Config
 from shahrdad.node.config_file import render
 from shahrdad.node.console import Common
-from shahrdad.node.rounds import run_round
+from shahrdad.node.peering.rounds import run_round
 
 KERMAN = "kerman.example/catalog"
 DATABASE = ("node.db",)

@@ -15,23 +15,23 @@ from forum_world import Forum, city_log, city_record, key_span
 from node_world import put_record, ready
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.log_store import LogState
+from shahrdad.federation.log.store import LogState
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.note import Verifier
-from shahrdad.node import rotation
 from shahrdad.node.city import KEY_NAME, Node, create_node
 from shahrdad.node.commands import rotation as commands
 from shahrdad.node.config import Config, TrustSection, load
 from shahrdad.node.config_file import render
 from shahrdad.node.console import Common
 from shahrdad.node.demonstration.world import Place, configuration, free_ports
-from shahrdad.node.rotation import Step
+from shahrdad.node.peering import rotation
+from shahrdad.node.peering.rotation import Step
 from simulator import SimPeer
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from shahrdad.node import rotation
+from shahrdad.node.peering import rotation
 
 def reached(step):
     if step.value == sys.argv[3]:

@@ -7,12 +7,12 @@ import pytest
 
 from search_world import Shelf, make_shelf, record_of, search_set
 from shahrdad.datasets.errors import RequestError
-from shahrdad.node.search import EngineName, Filters, Order, Search
-from shahrdad.node.search_cube import Cube
-from shahrdad.node.search_fts5 import Fts5Engine
-from shahrdad.node.search_index import read_query
-from shahrdad.node.search_terms import Ask
-from shahrdad.node.search_words import edits
+from shahrdad.node.search.cube import Cube
+from shahrdad.node.search.finding import EngineName, Filters, Order, Search
+from shahrdad.node.search.fts5 import Fts5Engine
+from shahrdad.node.search.index import read_query
+from shahrdad.node.search.terms import Ask
+from shahrdad.node.search.words import edits
 
 ENGINES: tuple[EngineName, ...] = ("fts5", "tantivy")
 FIRST, LATER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"

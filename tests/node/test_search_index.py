@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shahrdad.node import catalog_schema, search_index
+from shahrdad.node import catalog_schema
+from shahrdad.node.search import index as search_index
 
 BODIES: list[dict[str, Any]] = [
     {

@@ -25,10 +25,10 @@ from fault_store import Fault, FaultStore
 from node_world import make_config, ready
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import upkeep
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.operating import upkeep
 from shahrdad.node.publish import Handed, Outcome, publish
 from shahrdad.node.store.collection import Collector, refer
 from shahrdad.node.store.contract import Area, put_bytes, read_bytes
@@ -190,10 +190,10 @@ import os, signal, sys
 from datetime import timedelta
 from pathlib import Path
 from fault_store import FaultStore
-from shahrdad.node import upkeep
+from shahrdad.node.operating import upkeep
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import publish
 
 _, file, work, method, number, moment = sys.argv

@@ -13,10 +13,10 @@ from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node import tracing
 from shahrdad.node.city import Node
 from shahrdad.node.config import TracingSection
-from shahrdad.node.example_files import find_example, handed
 from shahrdad.node.http.app import create_app
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.peering.rounds import run_round
 from shahrdad.node.publish import publish
-from shahrdad.node.rounds import run_round
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from openpyxl import load_workbook
 from node_world import make_config, publish_example, ready
 from shahrdad.datasets.errors import DataError, RequestError, UnavailableError
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import upkeep
 from shahrdad.node.city import Node
 from shahrdad.node.commands import diff as diff_command
 from shahrdad.node.commands import upkeep as commands
 from shahrdad.node.config import load
 from shahrdad.node.console import Common
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.operating import upkeep
 from shahrdad.node.publish import publish, published_parts
 from shahrdad.node.store.collection import refer
 from shahrdad.node.store.contract import Area, put_bytes, read_bytes

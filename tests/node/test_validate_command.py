@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.fetched_file import local_file
+from shahrdad.node.incoming.fetched_file import local_file
 
 CSV = b"id,name\n1,a\n"
 

@@ -12,10 +12,10 @@ import pytest
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.datasets.standards import load
-from shahrdad.validators import sheets
 from shahrdad.validators.container import look
 from shahrdad.validators.importing import open_table
 from shahrdad.validators.limits import DEFAULT, Limits
+from shahrdad.validators.sheets import workbook as sheets
 from shahrdad.validators.source import Source
 from workbook_files import xlsx_of
 

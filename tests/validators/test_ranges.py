@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shahrdad.validators import Options, validate
-from shahrdad.validators.range_found import RangeFound, values_of, values_text
-from shahrdad.validators.range_judging import judge_range
-from shahrdad.validators.range_merging import merge_ranges
-from shahrdad.validators.range_plan import RangePlan, open_text, plan_ranges
+from shahrdad.validators.ranges.found import RangeFound, values_of, values_text
+from shahrdad.validators.ranges.judging import judge_range
+from shahrdad.validators.ranges.merging import merge_ranges
+from shahrdad.validators.ranges.plan import RangePlan, open_text, plan_ranges
+from shahrdad.validators.ranges.windows import Range, Window, WindowStream, cut
 from shahrdad.validators.source import Source
 from shahrdad.validators.tokenize import Dialect, tokenize
-from shahrdad.validators.windows import Range, Window, WindowStream, cut
 
 BLOCK = 512
 SCHEMA: dict[str, Any] = {

@@ -15,8 +15,8 @@ from shahrdad.validators import Options, validate
 from shahrdad.validators.container import look
 from shahrdad.validators.importing import open_table
 from shahrdad.validators.limits import DEFAULT
-from shahrdad.validators.sheet_scan import scan_sheet, scan_workbook
-from shahrdad.validators.sheets import open_workbook
+from shahrdad.validators.sheets.scan import scan_sheet, scan_workbook
+from shahrdad.validators.sheets.workbook import open_workbook
 from shahrdad.validators.source import Source
 from shahrdad.validators.text_table import Finding
 from shared_data import SHARED, needs_shared

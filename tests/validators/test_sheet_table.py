@@ -15,10 +15,13 @@ import pytest
 
 from invented_sheets import Taste, invented
 from shahrdad.datasets.errors import DataError
-from shahrdad.validators import sheet_cells, sheet_scan, sheet_strings, sheet_table
-from shahrdad.validators import sheets as readers
 from shahrdad.validators.limits import DEFAULT
-from shahrdad.validators.sheet_cells import NotPlainError
+from shahrdad.validators.sheets import cells as sheet_cells
+from shahrdad.validators.sheets import scan as sheet_scan
+from shahrdad.validators.sheets import strings as sheet_strings
+from shahrdad.validators.sheets import table as sheet_table
+from shahrdad.validators.sheets import workbook as readers
+from shahrdad.validators.sheets.cells import NotPlainError
 from shahrdad.validators.source import Source
 from shared_data import SHARED, needs_shared
 from workbook_files import xlsx_of_xml

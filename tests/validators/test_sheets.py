@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from shahrdad.datasets.errors import DataError, Reason
-from shahrdad.validators import biff_scan, sheet_scan, sheets
 from shahrdad.validators.container import look
 from shahrdad.validators.limits import DEFAULT, Limits
-from shahrdad.validators.sheets import Sheet
+from shahrdad.validators.sheets import biff_scan
+from shahrdad.validators.sheets import scan as sheet_scan
+from shahrdad.validators.sheets import values as sheet_values
+from shahrdad.validators.sheets import workbook as sheets
+from shahrdad.validators.sheets.workbook import Sheet
 from shahrdad.validators.source import Source
 from shahrdad.validators.text_table import CellKind
 from shared_data import SHARED, needs_shared

@@ -28,8 +28,8 @@ from shahrdad.federation.limits import (
     PART_BYTES_MAX,
     ZIP_FILES_MAX,
 )
-from shahrdad.federation.log_reading import LogReading
-from shahrdad.federation.log_schema import LogState
+from shahrdad.federation.log.reading import LogReading
+from shahrdad.federation.log.schema import LogState
 from shahrdad.federation.mirror_files import MirrorFiles, ZipFiles, check_directory
 from shahrdad.federation.objects import BLOCK_BYTES, named_objects
 from shahrdad.federation.reader import BodyMode, LogChunk, LogStart

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 
 LOOK_SECONDS = 1.0
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason
 from shahrdad.federation.keyring import KeyRing
-from shahrdad.federation.log_store import LogState, LogStore
+from shahrdad.federation.log.store import LogState, LogStore
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import evidence as evidences
 from shahrdad.federation.verify import note as notes

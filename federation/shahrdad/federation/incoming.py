@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason
 from shahrdad.federation.forks import Prove
 from shahrdad.federation.limits import WITHDRAWALS_FREE
-from shahrdad.federation.log_store import LogState, Status
+from shahrdad.federation.log.store import LogState, Status
 from shahrdad.federation.reader import LogChunk, LogStart
 from shahrdad.federation.stream import LogStream, VerifiedChunk, joined
 from shahrdad.federation.verify import tree

@@ -42,7 +42,7 @@ from shahrdad.federation.limits import (
     LOG_ENTRIES_MAX,
     WITHDRAWN_PERCENT_MAX,
 )
-from shahrdad.federation.log_store import LogState, LogStore, Status
+from shahrdad.federation.log.store import LogState, LogStore, Status
 from shahrdad.federation.reader import (
     Body,
     BodyAbsence,

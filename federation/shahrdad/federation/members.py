@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from shahrdad.datasets.errors import PeerError
 from shahrdad.federation.allowances import Quotas, Retention
 from shahrdad.federation.keyring import ConfiguredKeys, LogKey, WitnessKey
-from shahrdad.federation.log_store import BodyState, LogStore, Status
+from shahrdad.federation.log.store import BodyState, LogStore, Status
 from shahrdad.federation.member_records import Standing
 from shahrdad.federation.membership import Judged, Membership, Trust
 from shahrdad.federation.verify import entry as entries

@@ -28,8 +28,8 @@ from typing import Any, NoReturn
 from shahrdad.datasets.errors import PeerError, Reason, RequestError
 from shahrdad.federation.keyring import KeyRing
 from shahrdad.federation.limits import BODY_BYTES_MAX, SIZE_MAX
-from shahrdad.federation.log_reading import LogReading
-from shahrdad.federation.log_schema import LogState, Status
+from shahrdad.federation.log.reading import LogReading
+from shahrdad.federation.log.schema import LogState, Status
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify import strict_json

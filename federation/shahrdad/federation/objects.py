@@ -29,7 +29,7 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation.dialler import Dialler
 from shahrdad.federation.keyring import KeyRing
 from shahrdad.federation.limits import BODY_BYTES_MAX
-from shahrdad.federation.log_reading import LogReading
+from shahrdad.federation.log.reading import LogReading
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
 

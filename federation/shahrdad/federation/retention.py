@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from shahrdad.federation.allowances import Retention
-from shahrdad.federation.log_reading import LogReading
+from shahrdad.federation.log.reading import LogReading
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.entry import Entry

@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from shahrdad.federation.changes import Changes
 from shahrdad.federation.limits import MESSAGE_BYTES_MAX, STREAM_SECONDS_MAX
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 from shahrdad.federation.mirror_service import MirrorServicer, WriteSide
 from shahrdad.federation.quotas import ClientQuotas
 from shahrdad.federation.service import FederationServicer

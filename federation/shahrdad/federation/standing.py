@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from shahrdad.federation.keyring import KeyRing
-from shahrdad.federation.log_schema import LogState, Status
+from shahrdad.federation.log.schema import LogState, Status
 from shahrdad.federation.verify import checkpoint as checkpoints
 
 HOUR_SECONDS = 3_600

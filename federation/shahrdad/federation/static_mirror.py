@@ -15,8 +15,8 @@ from typing import Protocol
 
 from shahrdad.datasets.errors import PeerError
 from shahrdad.federation.limits import HEADS_FILE_BYTES_MAX, NOTE_BYTES_MAX
-from shahrdad.federation.log_reading import LogReading
-from shahrdad.federation.log_schema import LogState
+from shahrdad.federation.log.reading import LogReading
+from shahrdad.federation.log.schema import LogState
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.entry import applied

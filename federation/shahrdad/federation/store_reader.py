@@ -25,8 +25,8 @@ from shahrdad.federation.limits import (
     HEADS_ORIGINS_MAX,
     MESSAGE_BYTES_MAX,
 )
-from shahrdad.federation.log_reading import LogReading
-from shahrdad.federation.log_schema import BodyState, LogState
+from shahrdad.federation.log.reading import LogReading
+from shahrdad.federation.log.schema import BodyState, LogState
 from shahrdad.federation.reader import (
     Body,
     BodyAbsence,

@@ -27,7 +27,7 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation.incoming import Pulled
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.limits import PEERS_AT_ONCE_MAX, WAIT_SECONDS_MAX
-from shahrdad.federation.log_store import LogState, PeerState, Problem, Status
+from shahrdad.federation.log.store import LogState, PeerState, Problem, Status
 from shahrdad.federation.reader import Head, HeadsPage, LogReader
 from shahrdad.federation.standing import is_stale
 from shahrdad.federation.sync_report import (

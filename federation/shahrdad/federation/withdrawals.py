@@ -13,7 +13,7 @@ came between. What a log says of itself (`prev`, `time`) is not asked.
 from collections.abc import Iterable, Iterator
 
 from shahrdad.federation.limits import WITHDRAWALS_FREE
-from shahrdad.federation.log_reading import LogReading
+from shahrdad.federation.log.reading import LogReading
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify.entry import Entry
 

@@ -20,7 +20,7 @@ from shahrdad.datasets.errors import (
     RequestError,
 )
 from shahrdad.federation.keyring import KeyRing
-from shahrdad.federation.log_store import LogStore, SignedHead, Status
+from shahrdad.federation.log.store import LogStore, SignedHead, Status
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.note import Signature, Signer

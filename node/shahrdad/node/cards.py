@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shahrdad.datasets.errors import ShahrdadError
-from shahrdad.node import search_index
 from shahrdad.node.catalog import Catalog, Dataset
 from shahrdad.node.config import Config
 from shahrdad.node.database import Database
+from shahrdad.node.search import index as search_index
 
 if TYPE_CHECKING:
     from shahrdad.node.http.card_making import Card

@@ -26,13 +26,13 @@ from shahrdad.node.projection import Projection
 
 if TYPE_CHECKING:
     from shahrdad.federation.keyring import KeyRing
-    from shahrdad.federation.log_store import LogState, LogStore, PeerState
-    from shahrdad.federation.log_writer import LogWriter, Recovery
-    from shahrdad.federation.new_entry import NewEntry
+    from shahrdad.federation.log.new_entry import NewEntry
+    from shahrdad.federation.log.store import LogState, LogStore, PeerState
+    from shahrdad.federation.log.writer import LogWriter, Recovery
     from shahrdad.federation.verify.entry import DeleteReason, RedactReason
     from shahrdad.federation.witness import Witness
     from shahrdad.node.accounts.keys import AccountKey
-    from shahrdad.node.drafts import Kind as DraftKind
+    from shahrdad.node.desk.drafts import Kind as DraftKind
     from shahrdad.node.store.contract import ObjectStore
 
 KEY_NAME = "signing.key"  # the Ed25519 seed: whoever reads it signs as the city
@@ -91,21 +91,21 @@ class Node:
     @cached_property
     def logs(self) -> "LogStore":
         """The signed logs."""
-        from shahrdad.federation.log_store import LogStore
+        from shahrdad.federation.log.store import LogStore
 
         return LogStore(self.database.connect)
 
     @cached_property
     def keys(self) -> "KeyRing":
         """The keys that heads are checked with: ours, and those that are trusted."""
-        from shahrdad.node.trust import node_keys
+        from shahrdad.node.peering.trust import node_keys
 
         return node_keys(self)
 
     @cached_property
     def witness(self) -> "Witness | None":
         """What cosigns other cities' heads, or None: this node is no witness."""
-        from shahrdad.node.trust import open_witness
+        from shahrdad.node.peering.trust import open_witness
 
         return open_witness(self)
 
@@ -140,12 +140,12 @@ class Node:
         Raises:
             RequestError: KEY_NOT_FOUND.
         """
-        from shahrdad.federation.guard import SigningGuard
         from shahrdad.federation.keyfile import load_signer
         from shahrdad.federation.keyring import log_verifier
-        from shahrdad.federation.log_writer import LogWriter
+        from shahrdad.federation.log.guard import SigningGuard
+        from shahrdad.federation.log.writer import LogWriter
         from shahrdad.federation.static_mirror import StaticMirror
-        from shahrdad.node import rotation
+        from shahrdad.node.peering import rotation
 
         data, origin = self.config.data, self.config.federation.origin
         path = data / KEY_NAME
@@ -190,8 +190,8 @@ class Node:
             UnavailableError: SIGNING_WAITS: this node may not sign now, and why.
             RequestError: KEY_NOT_FOUND, SIGNING_KEY.
         """
-        from shahrdad.federation.log_writer import State
-        from shahrdad.node.own_heads import start_writer
+        from shahrdad.federation.log.writer import State
+        from shahrdad.node.peering.own_heads import start_writer
 
         recovery = start_writer(self, offline=offline, confirmed=confirmed)
         if recovery.state is not State.READY:
@@ -204,7 +204,7 @@ class Node:
         Raises:
             RequestError: APPROVAL_NEEDED: four eyes are asked for, and saw it not.
         """
-        from shahrdad.federation.log_writer import PutEntry
+        from shahrdad.federation.log.writer import PutEntry
 
         digest = Digest.of(body)
         self._check_approved("publish", key, digest)
@@ -219,7 +219,7 @@ class Node:
         Raises:
             RequestError: APPROVAL_NEEDED.
         """
-        from shahrdad.federation.log_writer import DeleteEntry
+        from shahrdad.federation.log.writer import DeleteEntry
 
         self._check_approved("withdraw", key)
         head = self.writer.publish([DeleteEntry(key, reason, by)], {})
@@ -239,8 +239,8 @@ class Node:
         Raises:
             RequestError: APPROVAL_NEEDED: always two persons, whatever `approval` says.
         """
-        from shahrdad.federation.log_writer import DeleteEntry, RedactEntry
-        from shahrdad.node import drafts
+        from shahrdad.federation.log.writer import DeleteEntry, RedactEntry
+        from shahrdad.node.desk import drafts
 
         slug = key.removeprefix("ds/")
         if not drafts.is_approved(self.database.connect(), "redact", slug):
@@ -260,7 +260,7 @@ class Node:
         Raises:
             RequestError: APPROVAL_NEEDED.
         """
-        from shahrdad.node import drafts
+        from shahrdad.node.desk import drafts
 
         if self.config.publish.approval == "single" or not key.startswith("ds/"):
             return
@@ -287,7 +287,7 @@ class Node:
 
     def federation_status(self) -> dict[str, Any]:
         """Return what is known of logs and peers; see `http.view.NodeView`."""
-        from shahrdad.node.network import federation_status
+        from shahrdad.node.peering.network import federation_status
 
         return federation_status(self)
 

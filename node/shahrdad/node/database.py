@@ -28,23 +28,21 @@ DATABASE_FULL = frozenset(
 
 def migrations() -> tuple[str, ...]:
     """Return every portion's SQL in the order it was released; only append here."""
-    from shahrdad.federation import log_store
-    from shahrdad.node import (
-        card_schema,
-        catalog_schema,
+    from shahrdad.federation.log import store as log_store
+    from shahrdad.node import card_schema, catalog_schema, feedback
+    from shahrdad.node.accounts import linking
+    from shahrdad.node.accounts import schema as accounts_schema
+    from shahrdad.node.bridge import schema
+    from shahrdad.node.desk import (
         deferred_schema,
         deliveries,
         drafts_schema,
-        feedback,
         intakes,
         jobs,
         notices,
         resumable,
         submissions,
     )
-    from shahrdad.node.accounts import linking
-    from shahrdad.node.accounts import schema as accounts_schema
-    from shahrdad.node.bridge import schema
     from shahrdad.node.executor import task_store
     from shahrdad.node.store import collection, scrub
 

@@ -8,7 +8,7 @@ from shahrdad.federation.push import FEATURE_WITNESS
 from shahrdad.federation.reader import NodeFacts
 from shahrdad.federation.server import FederationServer, ServerSettings
 from shahrdad.federation.store_reader import StoreReader
-from shahrdad.node.exchange import Exchange
+from shahrdad.node.peering.exchange import Exchange
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node

@@ -20,10 +20,11 @@ from shahrdad.datasets.alphabet import sort_key
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.entry import Entry, parse
-from shahrdad.node import card_schema, catalog_schema, record, search_index
+from shahrdad.node import card_schema, catalog_schema, record
 from shahrdad.node.cards import Cards
 from shahrdad.node.database import Database
 from shahrdad.node.limits import RECORD_BYTES_MAX, TITLE_LETTERS_MAX
+from shahrdad.node.search import index as search_index
 from shahrdad.node.store.collection import note_rebuilt
 
 BATCH_ENTRIES = 500

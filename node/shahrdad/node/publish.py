@@ -24,13 +24,14 @@ from shahrdad.datasets import standards
 from shahrdad.datasets.errors import ConflictError, DataError, Reason, RequestError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import record, submissions, tracing
+from shahrdad.node import record, tracing
 from shahrdad.node.config import SLUG
+from shahrdad.node.desk import submissions
 from shahrdad.node.family_table import compact_schema, resource_name, table_info
+from shahrdad.node.incoming.spool import Spool
 from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.record import Attachment, Description, Table, TablePart
 from shahrdad.node.references import References
-from shahrdad.node.spool import Spool
 from shahrdad.node.store.contract import Area, copy, put_bytes, put_file
 from shahrdad.node.store.naming import Naming
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from shahrdad.datasets.errors import RequestError, ShahrdadError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafts, record
+from shahrdad.node import record
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import MACHINE
-from shahrdad.node.drafts import Draft
+from shahrdad.node.desk import drafts
+from shahrdad.node.desk.drafts import Draft
 from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.store.contract import Area
 

@@ -21,12 +21,14 @@ from shahrdad.datasets import standards
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafts, record
+from shahrdad.node import record
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import present
-from shahrdad.node.drafting import answers_of, own_slug
-from shahrdad.node.drafts import Draft, Revision
+from shahrdad.node.desk import drafts
+from shahrdad.node.desk.drafting import answers_of, own_slug
+from shahrdad.node.desk.drafts import Draft, Revision
 from shahrdad.node.http.identity import ulid
+from shahrdad.node.incoming.spool import Spool
 from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.publish import (
     Handed,
@@ -39,7 +41,6 @@ from shahrdad.node.publish import (
 from shahrdad.node.publish import now as time_now
 from shahrdad.node.record import Attachment, Description
 from shahrdad.node.references import References, copy_table
-from shahrdad.node.spool import Spool
 from shahrdad.node.store.collection import refer
 from shahrdad.node.store.contract import Area
 

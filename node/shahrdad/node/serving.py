@@ -24,14 +24,14 @@ import uvicorn
 
 from shahrdad.datasets.errors import Reason, ShahrdadError, UnavailableError
 from shahrdad.federation.server import FederationServer
-from shahrdad.node import housekeeping
 from shahrdad.node.city import Node
 from shahrdad.node.database import full_disk_said
 from shahrdad.node.grpc_serving import federation_server
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.view import NodeView
-from shahrdad.node.peers import known_peers
-from shahrdad.node.rounds import RoundReport, follow_peers, run_round
+from shahrdad.node.operating import housekeeping
+from shahrdad.node.peering.peers import known_peers
+from shahrdad.node.peering.rounds import RoundReport, follow_peers, run_round
 
 FOLLOW_SECONDS = 0.5  # another process publishes into the same database
 GRACE_SECONDS = 15

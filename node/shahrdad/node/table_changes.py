@@ -16,9 +16,9 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
 from shahrdad.datasets.errors import Language, Reason, RequestError
 from shahrdad.federation.verify import strict_json
-from shahrdad.node import drafts
+from shahrdad.node.desk import drafts
+from shahrdad.node.desk.drafting import area_of
 from shahrdad.node.download import end_of_day, open_version
-from shahrdad.node.drafting import area_of
 from shahrdad.node.limits import RECORD_BYTES_MAX
 from shahrdad.node.publish import published_parts
 

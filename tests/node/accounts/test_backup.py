@@ -9,11 +9,12 @@ import pytest
 from account_world import PASSWORD, actor, add_person, settle, strict_node, token_of
 from node_world import make_node, publish_example, put_record
 from shahrdad.datasets.errors import PeerError, Reason, ShahrdadError
-from shahrdad.node import backup, drafting, drafts
 from shahrdad.node.accounts import audit, people, tokens
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import KEY_NAME, Node
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import drafting, drafts
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.operating import backup
 from shahrdad.node.store.contract import Area
 
 

@@ -14,7 +14,7 @@ from account_world import PASSWORD, Person
 from node_world import make_config
 from shahrdad.node.config import load
 from shahrdad.node.config_file import render
-from shahrdad.node.example_files import find_example
+from shahrdad.node.incoming.example_files import find_example
 
 
 @pytest.fixture

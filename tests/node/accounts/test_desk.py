@@ -11,16 +11,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from account_world import PASSWORD, Person, settle, strict_node, token_of
-from shahrdad.node import drafting, drafts, intakes, jobs
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.roles import ALLOWED, Role
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example
+from shahrdad.node.desk import drafting, drafts, intakes, jobs
+from shahrdad.node.desk.intake_works import JUDGE, LOOK, WORKS
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.publishing.counter import Door
 from shahrdad.node.http.publishing.routes import doors
 from shahrdad.node.http.publishing.signing_in import _INSIDE
-from shahrdad.node.intake_works import JUDGE, LOOK, WORKS
+from shahrdad.node.incoming.example_files import find_example
 
 ROLES = {
     Role.EDITOR: "edna",

@@ -9,8 +9,8 @@ from account_world import add_person, settle, strict_node
 from shahrdad.node.accounts import tokens
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import MACHINE, parse_scope
-from shahrdad.node.accounts_examination import CHECKS
 from shahrdad.node.city import Node
+from shahrdad.node.operating.accounts_examination import CHECKS
 
 
 def severities(node: Node) -> dict[str, str]:

@@ -11,13 +11,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from account_world import settle, strict_node, token_of
-from shahrdad.node import housekeeping, jobs
 from shahrdad.node.accounts import people, tokens
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import MACHINE
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import jobs
 from shahrdad.node.http.app import create_app
+from shahrdad.node.incoming.example_files import find_example, handed
+from shahrdad.node.operating import housekeeping
 
 ASYNC = {"Prefer": "respond-async, wait=10"}
 WAIT_SECONDS = 60

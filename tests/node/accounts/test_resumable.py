@@ -9,11 +9,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from account_world import settle, strict_node, token_of
-from shahrdad.node import housekeeping, resumable
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
+from shahrdad.node.desk import resumable
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.write.limits import UPLOAD_BYTES_MAX
+from shahrdad.node.operating import housekeeping
 
 CONTENT = b"city_code,name_fa\n1346,x\n" * 400
 NAME = base64.b64encode("بودجه.csv".encode()).decode()

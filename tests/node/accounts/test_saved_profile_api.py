@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from account_world import settle, strict_node, token_of
 from shahrdad.node.city import Node
 from shahrdad.node.http.app import create_app
-from shahrdad.node.profiles import FOLDER, Profiles
+from shahrdad.node.incoming.profiles import FOLDER, Profiles
 
 TEXT = (
     "شناسه واحد,نام واحد,گونه,فاوا\n"

@@ -13,9 +13,9 @@ from account_world import PASSWORD, Person, settle, strict_node, token_of
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.roles import ALLOWED, SCOPE_OF, Action, Role
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example, handed
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.write.routes import writings
+from shahrdad.node.incoming.example_files import find_example, handed
 
 ROLES = {
     Role.EDITOR: "edna",

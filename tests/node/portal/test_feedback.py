@@ -10,14 +10,15 @@ from starlette.testclient import TestClient
 
 from account_world import PASSWORD, Person, actor, settle, strict_node
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node import drafting, feedback
+from shahrdad.node import feedback
 from shahrdad.node.accounts import passwords
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
-from shahrdad.node.example_files import find_example, handed
+from shahrdad.node.desk import drafting
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.portal import feedback as pages
 from shahrdad.node.http.portal.limits import NAME_LETTERS_MAX, WORDS_LETTERS_MAX
+from shahrdad.node.incoming.example_files import find_example, handed
 
 PAGE = "/en/d/kerman/org-units/feedback"
 QUEUE = "/en/publish/feedback"

@@ -22,14 +22,16 @@ from frictionless.formats.excel import ExcelControl
 from frictionless.resources import TableResource
 
 from shahrdad.datasets.errors import DataError, Reason
-from shahrdad.validators import sheet_cells, sheet_scan, sheet_table
 from shahrdad.validators.compat_reading import FallbackError, Reading
 from shahrdad.validators.kernels.cells import as_mask, mask_array
 from shahrdad.validators.limits import DEFAULT
 from shahrdad.validators.oracle import MARK
-from shahrdad.validators.sheet_cells import Cells, NotPlainError, Stored
-from shahrdad.validators.sheet_samples import Samples
-from shahrdad.validators.sheet_scan import SheetInfo, WorkbookFacts
+from shahrdad.validators.sheets import cells as sheet_cells
+from shahrdad.validators.sheets import scan as sheet_scan
+from shahrdad.validators.sheets import table as sheet_table
+from shahrdad.validators.sheets.cells import Cells, NotPlainError, Stored
+from shahrdad.validators.sheets.samples import Samples
+from shahrdad.validators.sheets.scan import SheetInfo, WorkbookFacts
 from shahrdad.validators.source import Source
 from shahrdad.validators.tokenize import RaggedRow, TokenBatch
 

@@ -23,13 +23,7 @@ from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.datasets.standards import Field, Standard, parse
 from shahrdad.datasets.templates import SHEET_DATA, SHEET_PROPERTIES
 from shahrdad.validators import header as headers
-from shahrdad.validators import (
-    label_findings,
-    sheet_columns,
-    sheet_notices,
-    template_sheet,
-    totals,
-)
+from shahrdad.validators import label_findings, template_sheet, totals
 from shahrdad.validators import raw_table as raw_tables
 from shahrdad.validators.container import Content, look
 from shahrdad.validators.header import Header
@@ -40,6 +34,8 @@ from shahrdad.validators.normalise.dates import Calendar
 from shahrdad.validators.options import Options
 from shahrdad.validators.profile import ColumnRule, Profile
 from shahrdad.validators.raw_table import Declared, RawTable
+from shahrdad.validators.sheets import columns as sheet_columns
+from shahrdad.validators.sheets import notices as sheet_notices
 from shahrdad.validators.source import Given, Source
 from shahrdad.validators.template_sheet import TemplateFacts
 from shahrdad.validators.text_table import (
@@ -52,7 +48,7 @@ from shahrdad.validators.text_table import (
 )
 
 if TYPE_CHECKING:  # loaded where a workbook is opened, and not before
-    from shahrdad.validators.sheets import Sheet, Workbook
+    from shahrdad.validators.sheets.workbook import Sheet, Workbook
 
 WORKBOOKS = ("xlsx", "xls", "ods")
 
@@ -172,7 +168,7 @@ def _read_sheet(
     source: Source, content: Content, wanted: _Wanted
 ) -> tuple[RawTable, TemplateFacts | None]:
     """Open a workbook and choose its sheet."""
-    from shahrdad.validators import sheets
+    from shahrdad.validators.sheets import workbook as sheets
 
     workbook = sheets.open_workbook(source, content, wanted.limits)
     template = None

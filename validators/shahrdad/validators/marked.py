@@ -19,13 +19,14 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from shahrdad.validators import raw_table, sheets
+from shahrdad.validators import raw_table
 from shahrdad.validators.bulk import Issue
 from shahrdad.validators.codes import Language
 from shahrdad.validators.container import look
 from shahrdad.validators.plan import FieldPlan
 from shahrdad.validators.report import Report
-from shahrdad.validators.sheet_scan import REPORT_NAME
+from shahrdad.validators.sheets import workbook as sheets
+from shahrdad.validators.sheets.scan import REPORT_NAME
 from shahrdad.validators.source import Given, Source
 
 ROWS_MAX = 200_000  # of a table that is returned whole

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.validators.limits import DEFAULT, Limits
-from shahrdad.validators.sheet_values import text_of
+from shahrdad.validators.sheets.values import text_of
 from shahrdad.validators.text_table import CellKind, Kinds, TextBatch
 
 BATCH_ROWS = 65_536

@@ -22,7 +22,7 @@ from shahrdad.validators.header import Merged
 from shahrdad.validators.json_rows import JsonRows
 from shahrdad.validators.limits import DEFAULT, Limits
 from shahrdad.validators.parquet_rows import ParquetRows
-from shahrdad.validators.sheet_scan import SheetFacts
+from shahrdad.validators.sheets.scan import SheetFacts
 from shahrdad.validators.source import Source
 from shahrdad.validators.text_table import EncodingFacts, Finding, RaggedRow, TextBatch
 from shahrdad.validators.tokenize import (
@@ -35,7 +35,7 @@ from shahrdad.validators.tokenize import (
 )
 
 if TYPE_CHECKING:  # loaded where a workbook is opened, and not before
-    from shahrdad.validators.sheets import Sheet
+    from shahrdad.validators.sheets.workbook import Sheet
 
 DELIMITER_NAMES: Mapping[str, str] = {
     "comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"

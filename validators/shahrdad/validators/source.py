@@ -24,7 +24,7 @@ from shahrdad.validators.byte_facts import ByteFacts, look_at
 from shahrdad.validators.limits import DEFAULT, Limits
 
 if TYPE_CHECKING:
-    from shahrdad.validators.windows import Window
+    from shahrdad.validators.ranges.windows import Window
 
 BLOCK_BYTES = 1 << 20
 SPOOL_BYTES = 16 << 20  # a stream that cannot be rewound goes to disk beyond this

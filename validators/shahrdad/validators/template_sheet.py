@@ -16,7 +16,7 @@ from shahrdad.datasets.templates import (
 from shahrdad.validators import money_question
 from shahrdad.validators.normalise import dates
 from shahrdad.validators.normalise import text as forms
-from shahrdad.validators.sheet_values import text_of
+from shahrdad.validators.sheets.values import text_of
 
 KEY_COLUMN, VALUE_COLUMN = 0, 2
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation import month_roots
-from shahrdad.federation.log_store import LogStore
+from shahrdad.federation.log.store import LogStore
 from shahrdad.node.analysis.limits import CHECKPOINTS_MAX
 from shahrdad.node.analysis.releases import COUNTED_STATES, Moment
 from shahrdad.node.http.view import NodeView

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from shahrdad.datasets import standards
 from shahrdad.node.family_table import compact_schema, table_info
+from shahrdad.node.incoming.spool import Spool
 from shahrdad.node.publish import report_bytes
 from shahrdad.node.record import Table, TablePart
 from shahrdad.node.references import References
-from shahrdad.node.spool import Spool
 from shahrdad.node.store.contract import Area
 from shahrdad.node.store.naming import Naming
 
@@ -85,7 +85,7 @@ def judge(node: "Node", file: Path, wish: Wish) -> Judged:
 
 def _profile(node: "Node", wish: Wish) -> dict[str, Any] | None:
     """Return the mapping profile, with what the node itself knows."""
-    from shahrdad.node.handing import with_constants
+    from shahrdad.node.incoming.handing import with_constants
 
     if wish.family is None:
         return None

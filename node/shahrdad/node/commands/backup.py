@@ -8,7 +8,7 @@ from cyclopts import App
 from shahrdad.node.console import Common, print_json
 
 if TYPE_CHECKING:
-    from shahrdad.node.backup import Backup
+    from shahrdad.node.operating.backup import Backup
 
 app = App(name="backup", help="Back up what no mirror holds, and restore it.")
 
@@ -23,8 +23,8 @@ def make(folder: Path, *, common: Common = Common()) -> None:  # noqa: B008
     Args:
         folder: A new folder.
     """
-    from shahrdad.node import backup
     from shahrdad.node.city import open_node
+    from shahrdad.node.operating import backup
 
     with open_node(common.config) as node:
         found = backup.make(node, folder)
@@ -41,7 +41,7 @@ def check(folder: Path, *, common: Common = Common()) -> None:  # noqa: B008
     Args:
         folder: The backup.
     """
-    from shahrdad.node import backup
+    from shahrdad.node.operating import backup
 
     _tell(common, backup.check(folder))
 
@@ -54,7 +54,7 @@ def restore(folder: Path, into: Path, *, common: Common = Common()) -> None:  # 
         folder: The backup.
         into: A new folder for the node.
     """
-    from shahrdad.node import backup
+    from shahrdad.node.operating import backup
 
     with backup.restore(folder, into) as node:
         data = node.config.data
@@ -79,8 +79,8 @@ def confirm(*, common: Common = Common()) -> None:  # noqa: B008
 
     Your word that no other node signs for this city any more: two signers are a fork.
     """
-    from shahrdad.node import backup
     from shahrdad.node.city import open_node
+    from shahrdad.node.operating import backup
 
     with open_node(common.config) as node:
         size = backup.confirm(node)

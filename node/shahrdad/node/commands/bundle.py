@@ -119,7 +119,7 @@ def import_bundle(
         files: The parts that are at hand.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.imports import import_files
+    from shahrdad.node.peering.imports import import_files
 
     if not files:
         raise RequestError(Reason.FILE_NOT_FOUND, path="FILE")

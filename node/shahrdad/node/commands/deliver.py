@@ -20,9 +20,9 @@ def deliver(
         name: The delivery, as `[[deliveries]]` calls it.
         every: All of them, due or not.
     """
-    from shahrdad.node import deliveries
     from shahrdad.node.accounts.moments import present
     from shahrdad.node.city import open_node
+    from shahrdad.node.desk import deliveries
     from shahrdad.node.exit_codes import ExitCode
 
     with open_node(common.config) as node:

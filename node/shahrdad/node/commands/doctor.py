@@ -11,7 +11,7 @@ MARKS = {"ok": "✓", "warning": "!", "failure": "✗"}
 def doctor(*, common: Common = Common()) -> None:  # noqa: B008
     """Look for faults in the node's configuration, key, database, store and peers."""
     from shahrdad.node.config import load
-    from shahrdad.node.examination import examine
+    from shahrdad.node.operating.examination import examine
 
     config = load(common.config)
     findings = list(examine(config))

@@ -10,7 +10,7 @@ from shahrdad.node.console import Common, print_json
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
-    from shahrdad.node.drafts import Draft, State
+    from shahrdad.node.desk.drafts import Draft, State
     from shahrdad.node.publish import Handed, OnProgress
     from shahrdad.validators.report import Report
 
@@ -28,8 +28,8 @@ def drafts(
     Args:
         every: The published and discarded ones too.
     """
-    from shahrdad.node import drafts as storage
     from shahrdad.node.city import open_node
+    from shahrdad.node.desk import drafts as storage
 
     with open_node(common.config) as node:
         connection = node.database.connect()
@@ -75,7 +75,7 @@ def approve(
     from shahrdad.federation.verify.digest import Digest
     from shahrdad.node.accounts.acting import acting, noting_refusal
     from shahrdad.node.city import open_node
-    from shahrdad.node.drafting import approve as approve_draft
+    from shahrdad.node.desk.drafting import approve as approve_draft
 
     named = Digest.parse(digest)
     with open_node(common.config, signing=True, offline=offline) as node:
@@ -108,10 +108,10 @@ def return_(
         reason: What is wrong with it.
         token_file: The file of your token, with the scope approve.
     """
-    from shahrdad.node import drafts as storage
     from shahrdad.node.accounts.acting import acting, noting_refusal
     from shahrdad.node.accounts.moments import present
     from shahrdad.node.city import open_node
+    from shahrdad.node.desk import drafts as storage
 
     with open_node(common.config) as node:
         by = acting(node, token_file)
@@ -149,7 +149,7 @@ def redact(
     """
     from shahrdad.node.accounts.acting import acting, noting_refusal
     from shahrdad.node.city import open_node
-    from shahrdad.node.drafting import draft_redaction
+    from shahrdad.node.desk.drafting import draft_redaction
 
     with open_node(common.config) as node:
         by = acting(node, token_file)
@@ -169,7 +169,7 @@ def hand_in(
     """Make a draft of a file and submit it: what `publish` does under four eyes."""
     from shahrdad.node.accounts.acting import acting, noting_refusal
     from shahrdad.node.commands.validate import show as show_report
-    from shahrdad.node.drafting import draft_file, submit
+    from shahrdad.node.desk.drafting import draft_file, submit
     from shahrdad.node.exit_codes import ExitCode
 
     by = acting(node, token_file)
@@ -223,6 +223,6 @@ def tell_submitted(common: Common, shown: dict[str, Any]) -> None:
 
 def draft_json(node: "Node", draft: "Draft") -> dict[str, Any]:
     """Return the stable JSON shape of a draft; accounts by name."""
-    from shahrdad.node.draft_view import document
+    from shahrdad.node.desk.draft_view import document
 
     return document(node, draft)

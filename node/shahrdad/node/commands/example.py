@@ -26,7 +26,7 @@ def example(
         output: The folder to write it to.
     """
     from shahrdad.datasets.demo_set import demo_datasets
-    from shahrdad.node.example_files import find_example
+    from shahrdad.node.incoming.example_files import find_example
 
     if city is None or name is None:
         rows = [

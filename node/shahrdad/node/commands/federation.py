@@ -28,8 +28,8 @@ def sync(
         report: Print the whole report, also when nothing is new.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.peers import known_peers
-    from shahrdad.node.rounds import run_round
+    from shahrdad.node.peering.peers import known_peers
+    from shahrdad.node.peering.rounds import run_round
 
     with open_node(common.config) as node:
         if not known_peers(node):
@@ -55,8 +55,8 @@ def peers(*, common: Common = Common()) -> None:  # noqa: B008
     In words; programs read --json.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.network import federation_status
-    from shahrdad.node.network_words import peer_lines
+    from shahrdad.node.peering.network import federation_status
+    from shahrdad.node.peering.network_words import peer_lines
 
     with open_node(common.config) as node:
         status = federation_status(node)
@@ -82,9 +82,9 @@ def push(
         origin: Another log that is held here; the city's own when left out.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.exchange import Exchange
-    from shahrdad.node.peers import find_peer
-    from shahrdad.node.rounds import push_to
+    from shahrdad.node.peering.exchange import Exchange
+    from shahrdad.node.peering.peers import find_peer
+    from shahrdad.node.peering.rounds import push_to
 
     with open_node(common.config) as node:
         exchange = Exchange(node)
@@ -127,7 +127,7 @@ def policy(
         output: The file; standard output when left out.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.trust import policy_of
+    from shahrdad.node.peering.trust import policy_of
 
     with open_node(common.config) as node:
         made = policy_of(node.keys, origins)
@@ -178,9 +178,9 @@ def resume(
     Args:
         origin: The log.
     """
-    from shahrdad.federation.log_schema import Status
+    from shahrdad.federation.log.schema import Status
     from shahrdad.node.city import open_node
-    from shahrdad.node.rounds import run_round
+    from shahrdad.node.peering.rounds import run_round
 
     with open_node(common.config) as node:
         if node.logs.log(origin).status is not Status.PAUSED:

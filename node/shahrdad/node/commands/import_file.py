@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from shahrdad.datasets.errors import DataError, Reason, RequestError
 from shahrdad.datasets.standards import Standard
 from shahrdad.node.console import Common
-from shahrdad.node.profiles import (
+from shahrdad.node.incoming.profiles import (
     Profiles,
     name_for,
     with_constants,

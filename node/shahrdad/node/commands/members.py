@@ -198,7 +198,7 @@ def publish(
         offline: Sign although no peer can be asked.
     """
     from shahrdad.federation import approved_note
-    from shahrdad.federation.log_writer import PutEntry
+    from shahrdad.federation.log.writer import PutEntry
     from shahrdad.federation.verify.digest import Digest
     from shahrdad.node.city import open_node
 
@@ -312,7 +312,7 @@ def _members(node: "Node") -> "MemberKeys":
     Raises:
         RequestError: NO_MEMBER_LOG.
     """
-    from shahrdad.node.trust import members_of
+    from shahrdad.node.peering.trust import members_of
 
     keys = members_of(node)
     if keys is None:

@@ -40,7 +40,7 @@ def close(
         offline: Sign although no peer can be asked.
     """
     from shahrdad.federation import month_roots
-    from shahrdad.federation.log_writer import PutEntry
+    from shahrdad.federation.log.writer import PutEntry
     from shahrdad.federation.verify.digest import Digest
     from shahrdad.node.analysis.month import Month, instant
     from shahrdad.node.city import open_node
@@ -240,7 +240,7 @@ def _forum(node: "Node") -> str:
     Raises:
         RequestError: NO_MEMBER_LOG.
     """
-    from shahrdad.node.trust import members_of
+    from shahrdad.node.peering.trust import members_of
 
     members = members_of(node)
     if members is None:

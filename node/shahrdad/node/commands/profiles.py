@@ -5,7 +5,7 @@ from pathlib import Path
 from cyclopts import App
 
 from shahrdad.node.console import Common, print_json
-from shahrdad.node.profiles import FOLDER, Profiles
+from shahrdad.node.incoming.profiles import FOLDER, Profiles
 
 app = App(name="profiles", help="The mapping profiles that this node keeps.")
 

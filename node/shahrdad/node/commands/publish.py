@@ -93,9 +93,9 @@ def publish(
         token_file: Under four eyes, the file of your token (draft:write and submit).
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.example_files import find_example
-    from shahrdad.node.example_files import handed as handed_example
-    from shahrdad.node.handing import handed_of
+    from shahrdad.node.incoming.example_files import find_example
+    from shahrdad.node.incoming.example_files import handed as handed_example
+    from shahrdad.node.incoming.handing import handed_of
 
     if family is None and example is None:
         raise RequestError(Reason.SCHEMA_NEEDED)
@@ -191,7 +191,7 @@ def _settled(
     from shahrdad.datasets import standards
     from shahrdad.datasets.codelists import cities
     from shahrdad.node.commands.import_file import Import, terminal
-    from shahrdad.node.profiles import FOLDER, Profiles
+    from shahrdad.node.incoming.profiles import FOLDER, Profiles
     from shahrdad.validators import Options
 
     code = node.config.node.city_code
@@ -241,7 +241,7 @@ def withdraw(
     from shahrdad.node.accounts.acting import acting
     from shahrdad.node.city import open_node
     from shahrdad.node.commands.drafts import draft_json, tell_submitted
-    from shahrdad.node.drafting import draft_withdrawal
+    from shahrdad.node.desk.drafting import draft_withdrawal
     from shahrdad.node.publish import withdraw as withdraw_dataset
 
     with open_node(common.config, signing=None, offline=offline) as node:

@@ -29,8 +29,8 @@ def begin(*, common: Common = Common()) -> None:  # noqa: B008
     signs with the keys that it opened. Send the record to the forum: shahrdad members
     propose city/SLUG FILE. Repeating it makes no further key.
     """
-    from shahrdad.node import rotation
     from shahrdad.node.city import open_node
+    from shahrdad.node.peering import rotation
 
     with open_node(common.config) as node, node.database.exclusive("publish"):
         vkey = rotation.begin(node.config.data, node.config.federation.origin)
@@ -48,9 +48,9 @@ def finish(*, common: Common = Common()) -> None:  # noqa: B008
 
     Old checkpoints and receipts verify with the former key for ever.
     """
-    from shahrdad.node import rotation
     from shahrdad.node.city import open_node
-    from shahrdad.node.trust import members_of
+    from shahrdad.node.peering import rotation
+    from shahrdad.node.peering.trust import members_of
 
     with open_node(common.config) as node, node.database.exclusive("publish"):
         config = node.config
@@ -80,8 +80,8 @@ def finish(*, common: Common = Common()) -> None:  # noqa: B008
 @app.command(name="show")
 def show(*, common: Common = Common()) -> None:  # noqa: B008
     """Show which keys sign now, and up to which size former ones did."""
-    from shahrdad.node import rotation
     from shahrdad.node.city import open_node
+    from shahrdad.node.peering import rotation
 
     with open_node(common.config) as node:
         data, origin = node.config.data, node.config.federation.origin
@@ -149,7 +149,7 @@ def record(node: "Node", vkey: str, *, finished: bool) -> dict[str, Any]:
 def _published(node: "Node") -> dict[str, Any] | None:
     """Return the fields of the newest record of this city in the member log."""
     from shahrdad.federation import approved_note
-    from shahrdad.node.trust import members_of
+    from shahrdad.node.peering.trust import members_of
 
     members = members_of(node)
     key = approved_note.CITY_PREFIX + node.config.node.city

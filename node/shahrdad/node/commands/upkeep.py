@@ -44,7 +44,7 @@ def gc(
         yes: Delete even more than one object in ten.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.upkeep import collector
+    from shahrdad.node.operating.upkeep import collector
 
     with open_node(common.config) as node:
         node.projection.follow()
@@ -87,7 +87,7 @@ def check(
         rate_megabytes: How much is read in a second, at most.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.upkeep import scrub
+    from shahrdad.node.operating.upkeep import scrub
 
     with open_node(common.config) as node:
         node.projection.follow()
@@ -167,7 +167,7 @@ def usage(ref: str, *, common: Common = Common()) -> None:  # noqa: B008
     from dataclasses import asdict
 
     from shahrdad.node.city import open_node
-    from shahrdad.node.upkeep import usage as usage_of
+    from shahrdad.node.operating.upkeep import usage as usage_of
 
     with open_node(common.config) as node:
         node.projection.follow()
@@ -185,7 +185,7 @@ def usage(ref: str, *, common: Common = Common()) -> None:  # noqa: B008
 def rebuild(*, common: Common = Common()) -> None:  # noqa: B008
     """Make the search index again from the records; the catalog stays as it is."""
     from shahrdad.node.city import open_node
-    from shahrdad.node.upkeep import rebuild_index
+    from shahrdad.node.operating.upkeep import rebuild_index
 
     with open_node(common.config) as node:
         count = rebuild_index(node)

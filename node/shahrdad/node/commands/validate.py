@@ -10,7 +10,7 @@ from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.commands import import_file
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
-from shahrdad.node.fetched_file import local_file
+from shahrdad.node.incoming.fetched_file import local_file
 
 if TYPE_CHECKING:
     from shahrdad.validators import Options, Report
@@ -164,7 +164,7 @@ def _settled(
     """
     from shahrdad.datasets import standards
     from shahrdad.node.config import load
-    from shahrdad.node.profiles import FOLDER, Profiles
+    from shahrdad.node.incoming.profiles import FOLDER, Profiles
 
     read = import_file.terminal(answered)
     store = Profiles(load(common.config).data / FOLDER) if common.config else None

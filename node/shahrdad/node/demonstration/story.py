@@ -15,9 +15,9 @@ from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
 from shahrdad.node.demonstration.world import Place
-from shahrdad.node.example_files import handed
+from shahrdad.node.incoming.example_files import handed
+from shahrdad.node.peering.rounds import run_round
 from shahrdad.node.publish import Outcome, publish, withdraw
-from shahrdad.node.rounds import run_round
 
 WITHDRAWN = ("kerman", "contracts")
 COMPARED = "active-systems"

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import record, submissions
+from shahrdad.node import record
+from shahrdad.node.desk import submissions
 from shahrdad.node.executor.judging import part_json, table_of
 from shahrdad.node.executor.making import made
 from shahrdad.node.executor.ranges import LargeFile, plan_of

@@ -19,7 +19,7 @@ from typing import Any
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.config import Config
-from shahrdad.node.handing import handed_of
+from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.publish import Handed
 
 BATCH_FILE = "batch.toml"

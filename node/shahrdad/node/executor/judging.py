@@ -16,9 +16,9 @@ from shahrdad.datasets.errors import DataError, Reason
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.executor.tasks import Result
 from shahrdad.node.family_table import table_info
+from shahrdad.node.incoming.spool import Spool
 from shahrdad.node.publish import report_bytes
 from shahrdad.node.references import copy_table
-from shahrdad.node.spool import Spool
 from shahrdad.node.store.contract import Area, ObjectStore, put_bytes
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import submissions
+from shahrdad.node.desk import submissions
 from shahrdad.node.executor.batch import commit, task_of
 from shahrdad.node.executor.ranges import LargeFile, plan_of
 from shahrdad.node.executor.tasks import Executor

@@ -36,8 +36,8 @@ from shahrdad.node.store.contract import Area, ObjectStore, put_bytes, read_byte
 from shahrdad.node.table.parquet import Reuse, sort_order, write_part
 from shahrdad.node.table.schema import published_schema
 from shahrdad.validators.byte_facts import ByteFacts
+from shahrdad.validators.ranges.windows import Window, WindowStream
 from shahrdad.validators.source import Source
-from shahrdad.validators.windows import Window, WindowStream
 
 FOUND_BYTES_MAX = 4 << 30  # of the findings of a range
 READ_BYTES = 1 << 20
@@ -50,7 +50,7 @@ def judge_range(arguments: Mapping[str, Any], store: ObjectStore) -> Result:
         `state` judged, and what was made; or whole: the file is to be judged in one.
     """
     from shahrdad.validators import Options
-    from shahrdad.validators.range_judging import judge_range as judge
+    from shahrdad.validators.ranges.judging import judge_range as judge
 
     kept = _Kept()
     with tempfile.TemporaryDirectory(prefix="shahrdad-task-") as name:

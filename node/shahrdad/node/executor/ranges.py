@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from shahrdad.node.city import Node
     from shahrdad.node.publish import Handed
     from shahrdad.validators import Report
-    from shahrdad.validators.range_plan import RangePlan
+    from shahrdad.validators.ranges.plan import RangePlan
 
 FOUND_BYTES_MAX = 4 << 30
 OUTPUT = ("family", "ref")
@@ -54,8 +54,8 @@ class Judged:
 def plan_of(handed: "Handed", range_bytes: int | None = None) -> "RangePlan | None":
     """Look where a file can be cut; None when it is to be judged in one pass."""
     from shahrdad.validators import Options
-    from shahrdad.validators.range_plan import plan_ranges
-    from shahrdad.validators.windows import RANGE_BYTES
+    from shahrdad.validators.ranges.plan import plan_ranges
+    from shahrdad.validators.ranges.windows import RANGE_BYTES
 
     return plan_ranges(
         handed.file,
@@ -149,7 +149,7 @@ class LargeFile:
     def _ranges(self) -> list[dict[str, Any]]:
         """Return what each range's task is told of the text; puts it into UTF-8."""
         from shahrdad.validators.byte_facts import look_at
-        from shahrdad.validators.range_plan import open_text
+        from shahrdad.validators.ranges.plan import open_text
 
         facts, text = self._plan.facts, str(self._said["original"])
         said = {"profile": dict(self._said["profile"])}
@@ -207,8 +207,8 @@ class LargeFile:
     def _merge(self, found: Sequence[Result]) -> tuple["Report", Any]:
         """Put the ranges together; the rules of tables see all rows."""
         from shahrdad.validators import Options
-        from shahrdad.validators.range_found import RangeFound
-        from shahrdad.validators.range_merging import merge_ranges
+        from shahrdad.validators.ranges.found import RangeFound
+        from shahrdad.validators.ranges.merging import merge_ranges
 
         def load(digest: str) -> RangeFound:
             named = Digest.parse(digest)

@@ -17,6 +17,8 @@ from starlette.routing import Route
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.node.city import Node
+from shahrdad.node.desk.intake_works import WORKS
+from shahrdad.node.desk.jobs import Jobs
 from shahrdad.node.http import (
     catalog_api,
     dataset_api,
@@ -61,9 +63,7 @@ from shahrdad.node.http.write import routes as write
 from shahrdad.node.http.write.deferring import DEFERRED
 from shahrdad.node.http.write.metrics import Metrics
 from shahrdad.node.iceberg import routes as iceberg
-from shahrdad.node.intake_works import WORKS
-from shahrdad.node.jobs import Jobs
-from shahrdad.node.search import Search
+from shahrdad.node.search.finding import Search
 from shahrdad.node.table.query_pool import QueryPool
 
 

@@ -1,6 +1,6 @@
 """Which datasets a list shows, in which order: `/v1/datasets`, pages, feeds, sitemap.
 
-The finding itself is `shahrdad.node.search`, one instance an application.
+The finding itself is `shahrdad.node.search.finding`, one instance an application.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shahrdad.node.catalog import Dataset
 from shahrdad.node.http.answers import Call
 from shahrdad.node.limits import PAGE_MAX
-from shahrdad.node.search import FACETS, ORDERS, Filters, Found, Order, Search
+from shahrdad.node.search.finding import FACETS, ORDERS, Filters, Found, Order, Search
 
 __all__ = ["FACETS", "ORDERS", "Order", "Wanted", "every", "find_page", "search_of"]
 

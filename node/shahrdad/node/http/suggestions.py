@@ -6,7 +6,7 @@ from shahrdad.node.http.answers import Call, as_json
 from shahrdad.node.http.listing import search_of
 from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.parameters import Parameter
-from shahrdad.node.search import Suggestion
+from shahrdad.node.search.finding import Suggestion
 
 
 def get_suggestions(call: Call) -> Response:

@@ -32,7 +32,7 @@ from shahrdad.node.http.ckan.query import (
     Words,
 )
 from shahrdad.node.http.dataset_object import YEARS, period
-from shahrdad.node.search_fts5 import frequencies
+from shahrdad.node.search.fts5 import frequencies
 from shahrdad.validators.normalise.search_key import words
 
 RARE_MAX = 20_000  # from a list of so few datasets, the list leads and not an order

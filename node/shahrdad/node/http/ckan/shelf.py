@@ -21,7 +21,7 @@ from shahrdad.node.http.ckan.selection import Condition
 from shahrdad.node.http.languages import now, rfc3339
 from shahrdad.node.http.release import release
 from shahrdad.node.http.view import NodeView
-from shahrdad.node.search_fts5 import interrupted_after
+from shahrdad.node.search.fts5 import interrupted_after
 
 Base = Literal["own", "all", "harvest"]
 DELETED_DAYS_MAX = 400

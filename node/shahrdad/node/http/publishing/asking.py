@@ -13,14 +13,14 @@ from starlette.responses import Response
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.datasets.standards import Field
-from shahrdad.node import intakes, jobs, uploads
 from shahrdad.node.accounts.roles import Action
-from shahrdad.node.handing import with_constants
+from shahrdad.node.desk import intakes, jobs, uploads
+from shahrdad.node.desk.intake_works import JUDGE, LOOK
+from shahrdad.node.desk.intakes import Intake, Said
 from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.publishing.counter import Door, Visit
-from shahrdad.node.intake_works import JUDGE, LOOK
-from shahrdad.node.intakes import Intake, Said
-from shahrdad.node.profiles import FOLDER, Profiles, with_former_values
+from shahrdad.node.incoming.handing import with_constants
+from shahrdad.node.incoming.profiles import FOLDER, Profiles, with_former_values
 
 ENCODINGS = ("utf-8", "windows-1256", "utf-16-le", "utf-16-be", "iso-8859-6", "cp1252")
 KEEP = "keep"

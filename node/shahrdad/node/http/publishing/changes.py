@@ -7,7 +7,7 @@ from shahrdad.datasets import standards
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.federation.verify import strict_json
 from shahrdad.node.analysis.limits import TABLE_ROWS_MAX
-from shahrdad.node.drafts import Draft
+from shahrdad.node.desk.drafts import Draft
 from shahrdad.node.http.portal import difference
 from shahrdad.node.http.previews import Cell, cell
 from shahrdad.node.http.publishing.counter import Visit

@@ -15,10 +15,10 @@ from shahrdad.datasets.errors import (
 )
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafting, drafts, intakes
 from shahrdad.node.accounts.roles import Action
-from shahrdad.node.draft_view import may_see
-from shahrdad.node.drafts import Draft
+from shahrdad.node.desk import drafting, drafts, intakes
+from shahrdad.node.desk.draft_view import may_see
+from shahrdad.node.desk.drafts import Draft
 from shahrdad.node.http.publishing.asking import judge
 from shahrdad.node.http.publishing.choosing import TEMPLATE, check_open
 from shahrdad.node.http.publishing.counter import Door, Visit

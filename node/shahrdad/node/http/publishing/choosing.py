@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
-from shahrdad.node import drafting, drafts, intakes, jobs, uploads
 from shahrdad.node.accounts.roles import Action
-from shahrdad.node.handing import default_slug
+from shahrdad.node.desk import drafting, drafts, intakes, jobs, uploads
+from shahrdad.node.desk.intake_works import LOOK
+from shahrdad.node.desk.uploads import Upload
 from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.publishing.counter import Door, Visit
-from shahrdad.node.intake_works import LOOK
-from shahrdad.node.uploads import Upload
+from shahrdad.node.incoming.handing import default_slug
 
 YEAR = Parameter("fiscal_year", "integer", "", minimum=1300, maximum=1499)
 TEMPLATE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -24,6 +24,7 @@ from shahrdad.node.accounts import sessions
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.city import Node
+from shahrdad.node.desk.jobs import Jobs
 from shahrdad.node.http import pages
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.limits import BODY_BYTES_MAX
@@ -32,7 +33,6 @@ from shahrdad.node.http.rendering import page
 from shahrdad.node.http.view import NodeView
 from shahrdad.node.http.write import authority
 from shahrdad.node.http.write.limits import UPLOAD_BYTES_MAX
-from shahrdad.node.jobs import Jobs
 
 FORM_FIELDS_MAX = 2_000
 ENVELOPE_BYTES_MAX = 64 * 1024  # of a form around its file

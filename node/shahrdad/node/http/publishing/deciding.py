@@ -13,17 +13,17 @@ from starlette.responses import RedirectResponse, Response
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafting, drafts, intakes, jobs
 from shahrdad.node.accounts import people
 from shahrdad.node.accounts.roles import Action, Actor
-from shahrdad.node.drafts import Draft
+from shahrdad.node.desk import drafting, drafts, intakes, jobs
+from shahrdad.node.desk.drafts import Draft
+from shahrdad.node.desk.intakes import Intake
 from shahrdad.node.http.publishing import changes
 from shahrdad.node.http.publishing.checking import report_of, result_of, visible
 from shahrdad.node.http.publishing.counter import Door, Visit
 from shahrdad.node.http.publishing.queue import decides, title_of
 from shahrdad.node.http.write.drafts_api import ensure_signing
 from shahrdad.node.http.write.limits import REASON_LETTERS_MAX
-from shahrdad.node.intakes import Intake
 
 REFRESH_SECONDS = 2
 

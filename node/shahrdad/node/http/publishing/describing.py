@@ -7,8 +7,8 @@ from typing import Any
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node import intakes
 from shahrdad.node.accounts.roles import Action
+from shahrdad.node.desk import intakes
 from shahrdad.node.http.publishing.asking import judge
 from shahrdad.node.http.publishing.checking import visible
 from shahrdad.node.http.publishing.choosing import check_open

@@ -3,12 +3,12 @@
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import RequestError
-from shahrdad.node import notices
 from shahrdad.node.accounts.roles import Action
+from shahrdad.node.desk import notices
+from shahrdad.node.desk.notices import Choice
 from shahrdad.node.http import problems
 from shahrdad.node.http.languages import LANGUAGES
 from shahrdad.node.http.publishing.counter import Door, Visit
-from shahrdad.node.notices import Choice
 
 
 def ask(visit: Visit) -> Response:

@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from shahrdad.datasets import standards
 from shahrdad.datasets.errors import RequestError
-from shahrdad.node import drafts, intakes, uploads
 from shahrdad.node.accounts import people
 from shahrdad.node.accounts.roles import Action
-from shahrdad.node.draft_view import may_see
-from shahrdad.node.drafts import Draft
+from shahrdad.node.desk import drafts, intakes, uploads
+from shahrdad.node.desk.draft_view import may_see
+from shahrdad.node.desk.drafts import Draft
 from shahrdad.node.http.publishing.counter import Door, Visit
 
 PUBLISHED_SHOWN = 10

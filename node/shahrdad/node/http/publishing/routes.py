@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from shahrdad.node.city import Node
+from shahrdad.node.desk.jobs import Jobs
 from shahrdad.node.http.languages import LANGUAGES
 from shahrdad.node.http.publishing import (
     asking,
@@ -18,7 +19,6 @@ from shahrdad.node.http.publishing import (
     valuing,
 )
 from shahrdad.node.http.publishing.counter import Door
-from shahrdad.node.jobs import Jobs
 
 
 def doors() -> list[Door]:

@@ -16,11 +16,11 @@ from shahrdad.datasets import standards
 from shahrdad.datasets.errors import Language, Reason, RequestError
 from shahrdad.datasets.standards import Standard
 from shahrdad.node.accounts.roles import Action
+from shahrdad.node.desk.intakes import Intake, Said
 from shahrdad.node.http.languages import number
 from shahrdad.node.http.publishing.asking import facts, go_on, opened, source_of
 from shahrdad.node.http.publishing.counter import Door, Visit
-from shahrdad.node.intakes import Intake, Said
-from shahrdad.node.profiles import FOLDER, Profiles
+from shahrdad.node.incoming.profiles import FOLDER, Profiles
 
 CALENDARS = ("jalali", "gregorian", "mixed")
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
-from shahrdad.node import jobs
 from shahrdad.node.accounts import people, tokens
 from shahrdad.node.accounts.moments import present, stamp
 from shahrdad.node.accounts.roles import Action, Actor
+from shahrdad.node.desk import jobs
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.identity import ulid
 from shahrdad.node.http.parameters import read

@@ -16,17 +16,17 @@ from typing import Any, Literal, cast
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import drafting, drafts, uploads
 from shahrdad.node.accounts.roles import Action
 from shahrdad.node.city import Node
-from shahrdad.node.draft_view import document, may_see
-from shahrdad.node.drafts import Draft, State
-from shahrdad.node.handing import handed_of
+from shahrdad.node.desk import drafting, drafts, uploads
+from shahrdad.node.desk.draft_view import document, may_see
+from shahrdad.node.desk.drafts import Draft, State
 from shahrdad.node.http.parameters import LIMIT, Parameter
 from shahrdad.node.http.write import members
 from shahrdad.node.http.write.limits import PREVIEW_ROWS, REASON_LETTERS_MAX
 from shahrdad.node.http.write.writing import Desk, Done, Takes, Writing
-from shahrdad.node.known_layouts import by_saved_profile
+from shahrdad.node.incoming.handing import handed_of
+from shahrdad.node.incoming.known_layouts import by_saved_profile
 from shahrdad.node.limits import REPORT_BYTES_MAX
 from shahrdad.node.publish import Handed
 from shahrdad.node.store.contract import read_bytes
@@ -235,7 +235,7 @@ def ensure_signing(node: Node) -> None:
     Raises:
         UnavailableError: NOT_READY.
     """
-    from shahrdad.federation.log_writer import State as Signing
+    from shahrdad.federation.log.writer import State as Signing
 
     if node.writer.state is not Signing.READY:
         with node.database.exclusive("publish"):

@@ -9,11 +9,11 @@ import base64
 import binascii
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node import drafting, resumable
 from shahrdad.node.accounts.roles import Action
+from shahrdad.node.desk import drafting, resumable
+from shahrdad.node.desk.resumable import Resumable
 from shahrdad.node.http.write.limits import UPLOAD_BYTES_MAX
 from shahrdad.node.http.write.writing import Desk, Done, Writing
-from shahrdad.node.resumable import Resumable
 
 VERSION = "1.0.0"
 PIECE = "application/offset+octet-stream"

@@ -1,0 +1,1 @@
+"""The publisher's desk: files handed in, drafts, approvals, deliveries."""

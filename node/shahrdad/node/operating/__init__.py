@@ -1,0 +1,1 @@
+"""What an operator asks for: backup, examination, upkeep of the objects."""

@@ -1,0 +1,1 @@
+"""The other nodes: who they are, what they said, and one round with them."""

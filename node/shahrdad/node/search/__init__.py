@@ -1,0 +1,1 @@
+"""Finding datasets: the index, its engines, facets, suggestions."""

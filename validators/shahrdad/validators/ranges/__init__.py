@@ -1,0 +1,1 @@
+"""One large file, judged in ranges by several processes, reported as one."""

@@ -1,0 +1,1 @@
+"""Workbooks: found out before reading, read, and what is noticed in them."""
