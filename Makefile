@@ -64,7 +64,7 @@ test-databases: $(VENV)/.test
 
 test-browser: $(VENV)/.browser
 	test -x /usr/bin/chromium || { apt-get update -q && apt-get install -qy chromium; }
-	$(BIN)/python -m pytest tests/browser $(ARGS)
+	$(BIN)/python -m pytest tests/browser $(WORKERS) $(ARGS)
 
 screenshots: $(VENV)/.browser
 	$(BIN)/python tools/screenshots.py $(URL) build/screenshots

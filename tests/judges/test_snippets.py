@@ -62,8 +62,13 @@ def run(command: list[str], text: str, folder: Path) -> str:
 
 
 def run_python(lines: str, count: str, folder: Path) -> int:
-    """Run Python lines in a fresh interpreter; return the number of rows."""
-    return int(run([sys.executable, "-"], f"{lines}\nprint({count})\n", folder))
+    """Run Python lines in a fresh interpreter; return the number of rows.
+
+    It ends at once: a thread of Arrow that still runs while Python tears itself down
+    ends some interpreters with SIGABRT, after all was read.
+    """
+    end = f"import os\nprint({count}, flush=True)\nos._exit(0)\n"
+    return int(run([sys.executable, "-"], f"{lines}\n{end}", folder))
 
 
 def test_every_tool_is_offered(served: Any) -> None:
