@@ -111,8 +111,8 @@ def test_nothing_that_is_stored_runs(browser: Browser, node: Any) -> None:
         page.close()
 
 
-def evil_file() -> dict[str, Any]:
-    """Return a table whose name, header, codes and cells are markup."""
+def evil_file() -> Any:
+    """Return a table whose name, header, codes and cells are markup: a FilePayload."""
     text = StringIO()
     writer = csv.writer(text)
     writer.writerow(
