@@ -155,10 +155,11 @@ class Ledger:
                 ],
             )
             self._set_cursor(connection, run, cursor)
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk may have ended it
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def move(self, run: int, cursor: Cursor, *, forget: bool = False) -> None:
         """Store a cursor, and forget what was seen when the method changed."""
@@ -218,10 +219,11 @@ class Ledger:
                 "UPDATE bridge_run SET complete=?, state=?, brake=? WHERE id=?",
                 (int(complete), "held" if brake else "applying", brake, run),
             )
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk may have ended it
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def seen(self, run: int) -> list[Seen]:
         """Return what a run saw and decided, by identifier."""
@@ -289,10 +291,11 @@ class Ledger:
                     " WHERE source=? AND package=?",
                     (error, detail, run.source, package),
                 )
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk may have ended it
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     # --- objects and files
 
