@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.federation.log.transaction import write_transaction
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.tree import Frontier
 
@@ -43,15 +44,8 @@ class LogConnection:
                 connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
                 connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
+                with write_transaction(connection):
                     yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    # When a disk is full SQLite ends it sometimes, and sometimes not.
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
             finally:
                 if not durable:
                     connection.execute("PRAGMA synchronous=FULL")

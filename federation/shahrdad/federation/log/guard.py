@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
+from shahrdad.federation.log.transaction import write_transaction
 
 BUSY_SECONDS = 10.0
 
@@ -66,7 +67,7 @@ class SigningGuard:
         """
         # The file is made here, so that it never is readable by others.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        with self._open() as connection, _transaction(connection):
+        with self._open() as connection, write_transaction(connection):
             held = _read(connection)
             if held is not None:
                 raise _conflict(held, state.size)
@@ -97,7 +98,7 @@ class SigningGuard:
             state.size == former.size and state.root != former.root
         ):
             raise ValueError("a guard only goes forward")
-        with self._open() as connection, _transaction(connection):
+        with self._open() as connection, write_transaction(connection):
             held = _read(connection)
             if held == state:
                 return  # a repeated step: the crash came after the commit
@@ -113,7 +114,7 @@ class SigningGuard:
         Raises:
             ConflictError: GUARD_CONFLICT.
         """
-        with self._open() as connection, _transaction(connection):
+        with self._open() as connection, write_transaction(connection):
             held = _read(connection)
             if held != former:
                 raise _conflict(held, former.size)
@@ -147,20 +148,6 @@ class SigningGuard:
                 " STRICT"
             )
             yield connection
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit at the end, and roll back on any error."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # When a disk is full SQLite ends it sometimes, and sometimes not.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _read(connection: sqlite3.Connection) -> Guarded | None:

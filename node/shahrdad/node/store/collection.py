@@ -10,12 +10,12 @@ the notes.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
+from shahrdad.federation.log.transaction import write_transaction
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.store.contract import Area, ObjectStat, ObjectStore
 from shahrdad.node.store.limits import (
@@ -117,7 +117,7 @@ def discard(
     ).fetchall()
     deleted = 0
     for start in range(0, len(rows), DELETE_BATCH_MAX):
-        with transaction(connection):
+        with write_transaction(connection):
             for area, raw in rows[start : start + DELETE_BATCH_MAX]:
                 connection.execute(
                     "DELETE FROM object_ref WHERE area=? AND sha256=? AND kind=?"
@@ -273,7 +273,7 @@ class Collector:
         ]
         gone = [(area.value, digest.raw) for area, digest in noted.keys() - candidates]
         connection = self._connect()
-        with transaction(connection):
+        with write_transaction(connection):
             connection.executemany("INSERT INTO gc_candidate VALUES (?, ?, ?)", fresh)
             connection.executemany(
                 "DELETE FROM gc_candidate WHERE area=? AND sha256=?", gone
@@ -291,7 +291,7 @@ class Collector:
     def _delete_batch(self, batch: list[Named]) -> list[Named]:
         """Delete some objects while no writer can begin to rely on one of them."""
         connection = self._connect()
-        with transaction(connection):
+        with write_transaction(connection):
             # Again, under the lock: a writer may have named one meanwhile.
             free = [name for name in batch if not named(connection, *name)]
             for area, digest in free:
@@ -301,19 +301,6 @@ class Collector:
                 [(area.value, digest.raw) for area, digest in batch],
             )
         return free
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Hold the database's write lock, and commit or roll back at the end."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def named(connection: sqlite3.Connection, area: Area, digest: Digest) -> bool:

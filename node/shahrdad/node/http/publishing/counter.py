@@ -20,7 +20,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from shahrdad.datasets.errors import Language, Reason, RequestError, ShahrdadError
-from shahrdad.node.accounts import sessions
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.city import Node
@@ -166,38 +165,17 @@ class Door:
         actor = authority.authenticate(node, request, at)
         if actor.token is not None or actor.scopes is not None:
             raise RequestError(Reason.UNAUTHENTICATED)
-        try:
-            actor.check(self.right)
-            if request.method not in authority.SAFE:
-                sessions.check_fresh(actor, self.right, at)
-        except RequestError as error:
-            authority.note_refusal(
-                node, actor, request, self.right, _subject(request), error, at
-            )
-            raise
+        with authority.refusals_noted(node, actor, request, self.right, at):
+            authority.check_right(actor, request, self.right, at)
         return actor
 
     def _work(self, visit: Visit) -> Response:
         """Do the work; a refused write leaves a row in the audit."""
-        try:
+        request = visit.call.request
+        with authority.refusals_noted(
+            visit.node, visit.actor, request, self.right, visit.at
+        ):
             return self.work(visit)
-        except ShahrdadError as error:
-            request = visit.call.request
-            authority.note_refusal(
-                visit.node,
-                visit.actor,
-                request,
-                self.right,
-                _subject(request),
-                error,
-                visit.at,
-            )
-            raise
-
-
-def _subject(request: Request) -> str:
-    """Return what a request is about, for the audit: its path without the language."""
-    return request.url.path[4:124]
 
 
 def _show_fault(node: Node) -> Callable[[NodeView, Request, ShahrdadError], Response]:

@@ -6,6 +6,8 @@ comes from the node's own pages, or by an `Origin` that is `public_url`. A beare
 travels only when a program sends it, and needs no such word.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +21,7 @@ from shahrdad.node.http.operations import request_id
 
 SAFE = frozenset({"GET", "HEAD"})
 TOKEN_BYTES_MAX = 200
+SUBJECT_LETTERS_MAX = 120
 
 
 def authenticate(node: Node, request: Request, at: datetime) -> Actor:
@@ -66,18 +69,30 @@ def check_site(node: Node, request: Request) -> None:
         raise RequestError(Reason.CSRF_REFUSED)
 
 
-def note_refusal(
-    node: Node,
-    actor: Actor,
-    request: Request,
-    right: Action | None,
-    subject: str,
-    error: ShahrdadError,
-    at: datetime,
-) -> None:
-    """Leave a row in the audit of a write that was refused."""
-    if request.method not in SAFE and right is not None:
-        audit.refuse(node.database, actor, right.value, subject, error, at)
+def check_right(actor: Actor, request: Request, right: Action, at: datetime) -> None:
+    """Refuse whom the roles do not allow, and a write long after the password.
+
+    Raises:
+        RequestError: FORBIDDEN, SCOPE_MISSING, REAUTHENTICATION_NEEDED.
+    """
+    actor.check(right)
+    if request.method not in SAFE:
+        sessions.check_fresh(actor, right, at)
+
+
+@contextmanager
+def refusals_noted(
+    node: Node, actor: Actor, request: Request, right: Action | None, at: datetime
+) -> Iterator[None]:
+    """Leave a row in the audit of a write that is refused in this block."""
+    try:
+        yield
+    except ShahrdadError as error:
+        if request.method not in SAFE and right is not None:
+            # What was asked for, without the door: /v1, /fa or /en.
+            subject = request.url.path.split("/", 2)[-1][:SUBJECT_LETTERS_MAX]
+            audit.refuse(node.database, actor, right.value, subject, error, at)
+        raise
 
 
 def stranger(request: Request) -> Actor:

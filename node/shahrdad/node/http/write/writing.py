@@ -19,8 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
-from shahrdad.node.accounts import sessions
+from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.city import Node
@@ -145,15 +144,8 @@ class Writing:
                 authority.check_site(node, request)
             return authority.stranger(request)
         actor = authority.authenticate(node, request, at)
-        try:
-            actor.check(self.right)
-            if request.method not in authority.SAFE:
-                sessions.check_fresh(actor, self.right, at)
-        except RequestError as error:
-            authority.note_refusal(
-                node, actor, request, self.right, _subject(request), error, at
-            )
-            raise
+        with authority.refusals_noted(node, actor, request, self.right, at):
+            authority.check_right(actor, request, self.right, at)
         return actor
 
     def _serve(
@@ -190,20 +182,11 @@ class Writing:
 
     def run(self, desk: Desk) -> Done:
         """Do the work; a refused write leaves a row in the audit."""
-        try:
+        request = desk.call.request
+        with authority.refusals_noted(
+            desk.node, desk.actor, request, self.right, desk.at
+        ):
             return self.work(desk)
-        except ShahrdadError as error:
-            request = desk.call.request
-            authority.note_refusal(
-                desk.node,
-                desk.actor,
-                request,
-                self.right,
-                _subject(request),
-                error,
-                desk.at,
-            )
-            raise
 
     def _body(self, request: Request, raw: bytes) -> Mapping[str, Any]:
         """Return the JSON object of a body; {} when none is taken.
@@ -225,11 +208,6 @@ class Writing:
         if not isinstance(found, dict):
             raise RequestError(Reason.MEMBER_WRONG, pointer="", expected="an object")
         return found
-
-
-def _subject(request: Request) -> str:
-    """Return what a request is about, for the audit."""
-    return request.url.path.removeprefix("/v1/")[:120]
 
 
 def _response(
