@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shahrdad.node.cli import COMMANDS
+from shahrdad.node.command_table import COMMANDS
 from shahrdad.node.config import Config
 
 ROOT = Path(__file__).parent.parent

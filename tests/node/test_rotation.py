@@ -19,7 +19,7 @@ from shahrdad.federation.log.store import LogState
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify.note import Verifier
 from shahrdad.node.city import KEY_NAME, Node, create_node
-from shahrdad.node.commands import rotation as commands
+from shahrdad.node.commands import key as commands
 from shahrdad.node.config import Config, TrustSection, load
 from shahrdad.node.config_file import render
 from shahrdad.node.console import Common
@@ -89,11 +89,11 @@ def test_both_keys_sign_and_then_the_new_one_alone(
     common = common_of(config)
     with Node(config) as node:
         old = node.vkey or ""
-    commands.begin(common=common)
+    commands.rotate(common=common)
     spans = told(capsys)["logs"][0]["keys"]
     new = spans[1]["vkey"]
     both = publish(config, "budget")
-    commands.finish(common=common)
+    commands.rotate(finish=True, common=common)
     retired = told(capsys)["logs"][0]["keys"]
     alone = publish(config, "projects")
     commands.show(common=common)
@@ -115,9 +115,9 @@ def test_beginning_again_makes_no_further_key(
 ) -> None:
     """The command may be repeated, for example to write the record again."""
     config = make_city(tmp_path)
-    commands.begin(common=common_of(config))
+    commands.rotate(common=common_of(config))
     first = told(capsys)
-    commands.begin(common=common_of(config))
+    commands.rotate(common=common_of(config))
 
     assert first == told(capsys)
 
@@ -126,7 +126,7 @@ def test_finishing_what_was_not_begun(tmp_path: Path) -> None:
     """It is said, with what to do."""
     config = make_city(tmp_path)
     with pytest.raises(RequestError) as caught:
-        commands.finish(common=common_of(config))
+        commands.rotate(finish=True, common=common_of(config))
 
     assert Reason.NO_ROTATION is caught.value.reason
 
@@ -151,18 +151,18 @@ def test_key_that_the_forum_did_not_approve_does_not_sign_alone(
     )
     config = load(config.folder / "shahrdad.toml")
     take(config, forum)
-    commands.begin(common=common_of(config))
+    commands.rotate(common=common_of(config))
     fields = told(capsys)
     with pytest.raises(ConflictError) as caught:
-        commands.finish(common=common_of(config))
+        commands.rotate(finish=True, common=common_of(config))
     assert Reason.KEY_NOT_APPROVED is caught.value.reason
     forum.publish("city/kerman", fields)
     take(config, forum)
     with pytest.raises(ConflictError) as caught:
-        commands.finish(common=common_of(config))
+        commands.rotate(finish=True, common=common_of(config))
     assert Reason.KEY_NOT_SIGNING is caught.value.reason
     publish(config, "budget")
-    commands.finish(common=common_of(config))
+    commands.rotate(finish=True, common=common_of(config))
 
     assert 2 == len(told(capsys)["logs"][0]["keys"])
     assert key_span(forum.log.signer)["vkey"] == forum.trust.forum_vkey

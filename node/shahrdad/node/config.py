@@ -14,7 +14,7 @@ may stand in a file of its own: `secret_key_file` names it.
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -157,6 +157,14 @@ class SearchSection:
 
 
 @dataclass(frozen=True, slots=True)
+class PortalSection:
+    """What the pages of figures use besides the data; nothing of it is built in."""
+
+    price_index: str = ""  # dataset of `kpi_values` with a price index; empty = none
+    price_indicator: str = "cpi"  # its `indicator_code`
+
+
+@dataclass(frozen=True, slots=True)
 class LogsSection:
     """How the node logs what it does."""
 
@@ -235,6 +243,7 @@ class Config:
     federation: FederationSection = field(default_factory=FederationSection)
     mirror: MirrorSection = field(default_factory=MirrorSection)
     search: SearchSection = field(default_factory=SearchSection)
+    portal: PortalSection = field(default_factory=PortalSection)
     logs: LogsSection = field(default_factory=LogsSection)
     tracing: TracingSection = field(default_factory=TracingSection)
     oidc: OidcSection = field(default_factory=OidcSection)
@@ -293,13 +302,49 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     """
     environ = os.environ if environ is None else environ
     file = find_file(path, environ)
+    return parse(read(file), environ=environ, folder=file.parent.absolute())
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Return what a configuration file says, not yet checked.
+
+    Raises:
+        RequestError: CONFIG_SYNTAX.
+    """
     try:
-        tree = tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RequestError(
             Reason.CONFIG_SYNTAX, path=str(file), detail=str(error)
         ) from error
-    return parse(tree, environ=environ, folder=file.parent.absolute())
+
+
+def overrides(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield section, key and text of each option that the environment sets."""
+    for name, value in environ.items():
+        if name.startswith("SHAHRDAD_") and "__" in name:
+            section, _, key = name.removeprefix("SHAHRDAD_").lower().partition("__")
+            yield section, key, value
+
+
+def faults(
+    tree: Mapping[str, Any], *, environ: Mapping[str, str], folder: Path = Path()
+) -> list[RequestError]:
+    """Return everything that is wrong with a configuration, not only the first."""
+    pieces: list[Mapping[str, Any]] = []
+    for section, value in tree.items():
+        if isinstance(value, Mapping):
+            pieces += [{section: {key: item}} for key, item in value.items()]
+        else:
+            pieces.append({section: value})
+    pieces += [{section: {key: text}} for section, key, text in overrides(environ)]
+    found = []
+    for piece in pieces:
+        try:
+            parse(piece, environ={}, folder=folder)
+        except RequestError as error:
+            found.append(error)
+    return found
 
 
 def parse(
@@ -311,10 +356,8 @@ def parse(
         RequestError: CONFIG_KEY_UNKNOWN, CONFIG_VALUE.
     """
     merged: dict[str, Any] = dict(tree)
-    for name, value in environ.items():
-        if name.startswith("SHAHRDAD_") and "__" in name:
-            section, _, key = name.removeprefix("SHAHRDAD_").lower().partition("__")
-            merged[section] = {**merged.get(section, {}), key: value}
+    for section, key, value in overrides(environ):
+        merged[section] = {**merged.get(section, {}), key: value}
     merged["folder"] = folder
     config: Config = _build(Config, merged, "")
     return _complete(config)
@@ -334,17 +377,27 @@ def _complete(config: Config) -> Config:
         federation = replace(federation, origin=f"{city}.example/catalog")
     store, oidc, mail = config.store, config.oidc, config.mail
     if store.secret_key_file:
-        store = replace(store, secret_key=_secret(config, store.secret_key_file))
+        key = _secret(config, "store.secret_key_file", store.secret_key_file)
+        store = replace(store, secret_key=key)
     if oidc.client_secret_file:
-        oidc = replace(oidc, client_secret=_secret(config, oidc.client_secret_file))
+        key = _secret(config, "oidc.client_secret_file", oidc.client_secret_file)
+        oidc = replace(oidc, client_secret=key)
     if mail.password_file:
-        mail = replace(mail, password=_secret(config, mail.password_file))
+        key = _secret(config, "mail.password_file", mail.password_file)
+        mail = replace(mail, password=key)
     return replace(config, federation=federation, store=store, oidc=oidc, mail=mail)
 
 
-def _secret(config: Config, name: str) -> str:
-    """Return a secret from a file of its own."""
-    return (config.folder / name).read_text("utf-8").strip()
+def _secret(config: Config, option: str, name: str) -> str:
+    """Return a secret from a file of its own.
+
+    Raises:
+        RequestError: CONFIG_VALUE: the file cannot be read.
+    """
+    try:
+        return (config.folder / name).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(option, name, "a file that can be read") from error
 
 
 def _build(kind: type, value: object, path: str) -> Any:

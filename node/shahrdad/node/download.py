@@ -111,8 +111,10 @@ def file_facts_of(table: "TableReader") -> Mapping[str, Mapping[str, str]]:
     return file_facts(table.schema).columns
 
 
-def copy_object(node: "Node", digest: Digest, target: BinaryIO) -> None:
+def copy_object(
+    node: "Node", digest: Digest, target: BinaryIO, area: Area = Area.OBJECT
+) -> None:
     """Write an object's bytes as they are."""
-    with node.store.open(Area.OBJECT, digest) as source:
+    with node.store.open(area, digest) as source:
         while chunk := source.read(CHUNK_BYTES):
             target.write(chunk)

@@ -1,4 +1,4 @@
-"""`export` and `import`: bundles between cities that no network joins."""
+"""`export` and `import`: what leaves a node as a file, and what comes in as one."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shahrdad.federation.verify.digest import Digest
     from shahrdad.node.city import Node
 
-app = App(name="export", help="Write what other nodes import offline.")
+app = App(name="export", help="Write a dataset's package, or a bundle for nodes.")
 MEBIBYTE = 1_048_576
 
 
@@ -80,6 +80,48 @@ def bundle(
         f" data files in {parts}",
     )
     common.next_step(f"shahrdad import {parts}", f"shahrdad import {parts}")
+
+
+@app.command(name="package")
+def package(
+    ref: str,
+    *,
+    version: int | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    common: Common = Common(),  # noqa: B008
+) -> None:
+    """Write a version as a Data Package: CSV, Parquet, schema, record and receipt.
+
+    It is the ZIP that the dataset's page offers; datapackage.json describes it, and
+    SHA256SUMS proves it.
+
+    Args:
+        ref: City and dataset, for example kerman/budget-1404.
+        version: A version number; the newest when left out.
+        output: The file; by default named after the dataset, in this folder.
+    """
+    from shahrdad.node.city import open_node
+    from shahrdad.node.download import copy_object
+    from shahrdad.node.http.dataset_object import show
+    from shahrdad.node.http.exports.making import Exports
+    from shahrdad.node.store.contract import Area
+
+    with open_node(common.config) as node:
+        node.projection.follow()
+        dataset, chosen = node.catalog.version(ref, version)
+        digest = Exports().package(show(node, dataset, chosen), common.language)
+        path = output or Path(f"{dataset.name}--v{chosen.n}.zip")
+        beside = path.with_name(f".{path.name}.part")
+        with beside.open("wb") as file:
+            copy_object(node, digest, file, Area.DERIVED)
+        beside.replace(path)
+    if common.json:
+        print_json({"path": str(path), "sha256": digest.hex})
+        return
+    common.say(
+        f"نسخهٔ {chosen.n} از {dataset.ref} در {path} نوشته شد.",
+        f"Version {chosen.n} of {dataset.ref} is in {path}.",
+    )
 
 
 @app.command(name="heads")

@@ -1,23 +1,30 @@
 """`catalog`, `show`, `history`, `get`: what this node holds, from its own catalog."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from shahrdad.node.catalog import Dataset, Version
 from shahrdad.node.console import Common, print_json
 
+if TYPE_CHECKING:
+    from shahrdad.node.city import Node
+
 Format = Literal["parquet", "csv", "excel.csv", "xlsx", "json", "ndjson", "arrow"]
 
 
+catalog_app = App(name="catalog", help="List the datasets of all cities held here.")
+
+
+@catalog_app.default
 def catalog(
     *,
     city: str | None = None,
     family: str | None = None,
     withdrawn: bool = False,
-    rebuild: bool = False,
     common: Common = Common(),  # noqa: B008
 ) -> None:
     """List the datasets of all cities held here.
@@ -26,19 +33,11 @@ def catalog(
         city: Only this city, for example kerman.
         family: Only this standard, for example budget_lines.
         withdrawn: Also those that were withdrawn.
-        rebuild: First build the catalog again from the logs.
     """
     from shahrdad.node.city import open_node
 
     with open_node(common.config) as node:
-        if rebuild:
-            count = node.projection.rebuild()
-            common.say(
-                f"فهرست از روی {count} درایه از نو ساخته شد.",
-                f"The catalog was built again from {count} entries.",
-            )
-        else:
-            node.projection.follow()
+        node.projection.follow()
         found = node.catalog.list(city=city, family=family, withdrawn=withdrawn)
         if common.json:
             print_json([dataset_json(dataset) for dataset in found])
@@ -63,6 +62,22 @@ def catalog(
                 "هنوز چیزی نیست: shahrdad publish FILE یا shahrdad sync",
                 "Nothing is here yet: shahrdad publish FILE, or shahrdad sync",
             )
+
+
+@catalog_app.command
+def rebuild(*, common: Common = Common()) -> None:  # noqa: B008
+    """Build the catalog again from the logs; what is published stays as it is."""
+    from shahrdad.node.city import open_node
+
+    with open_node(common.config) as node:
+        count = node.projection.rebuild()
+    if common.json:
+        print_json({"entries": count})
+        return
+    common.say(
+        f"فهرست از روی {count} درایه از نو ساخته شد.",
+        f"The catalog was built again from {count} entries.",
+    )
 
 
 def show(
@@ -115,17 +130,24 @@ def show(
 def history(
     ref: str,
     *,
+    key: tuple[str, ...] = (),
     common: Common = Common(),  # noqa: B008
 ) -> None:
-    """List the versions of a dataset, newest first.
+    """List the versions of a dataset, newest first; or what became of one row.
 
     Args:
         ref: City and dataset, for example kerman/budget-1404.
+        key: column=value of the row that is meant; as often as one row needs. Its
+            steps come oldest first.
     """
     from shahrdad.node.city import open_node
+    from shahrdad.node.commands.validate import pairs
 
     with open_node(common.config) as node:
         node.projection.follow()
+        if key:
+            _tell_row(common, node, ref, dict(pairs(key)))
+            return
         dataset = node.catalog.get(ref)
         versions = node.catalog.versions(ref)
         if common.json:
@@ -157,6 +179,44 @@ def history(
                 f"در {dataset.updated} پس گرفته شد: {dataset.reason}",
                 f"Withdrawn at {dataset.updated}: {dataset.reason}",
             )
+
+
+def _tell_row(common: Common, node: "Node", ref: str, key: Mapping[str, str]) -> None:
+    """Print what became of a row, version by version."""
+    from shahrdad.node.http.exports.cells import json_value
+    from shahrdad.node.row_history import row_history
+
+    steps = list(row_history(node, ref, key))
+    if common.json:
+        print_json(
+            [
+                {
+                    "version": step.version.n,
+                    "time": step.version.time,
+                    "op": step.op,
+                    "row": step.row
+                    and {name: json_value(step.row[name]) for name in step.row},
+                    "cells": {
+                        name: [json_value(old), json_value(new)]
+                        for name, old, new in step.cells
+                    },
+                }
+                for step in steps
+            ]
+        )
+        return
+    common.table(
+        ["version", "time", "op", "column", "old", "new"],
+        [
+            (step.version.n, step.version.time, step.op, *cell)
+            for step in steps
+            for cell in step.cells or (("", "", ""),)
+        ],
+    )
+    if not steps:
+        common.say(
+            "در هیچ نسخه‌ای ردیفی با این کلید نیست.", "No version has a row of this key."
+        )
 
 
 def get(

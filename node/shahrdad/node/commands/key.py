@@ -1,15 +1,15 @@
-"""`rotation`: change the city's signing key, with an overlap in which both sign.
+"""`key`: show the city's signing keys, and change them with an overlap.
 
-begin    make the coming key; both sign until the forum approved it
-finish   the coming key signs alone
-show     which keys sign now, and up to which size former ones did
+show              which keys sign now, and up to which size former ones did
+rotate            make the coming key; both sign until the forum approved it
+rotate --finish   the coming key signs alone
 """
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason, RequestError
 from shahrdad.node.console import Common, print_json
@@ -18,17 +18,31 @@ if TYPE_CHECKING:
     from shahrdad.federation.verify.note import Verifier
     from shahrdad.node.city import Node
 
-app = App(name="rotation", help="Change the signing key without a gap.")
+app = App(name="key", help="Show the signing keys, and change them without a gap.")
 
 
-@app.command(name="begin")
-def begin(*, common: Common = Common()) -> None:  # noqa: B008
+@app.command(name="rotate")
+def rotate(
+    *,
+    finish: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = Common(),  # noqa: B008
+) -> None:
     """Make the coming key, and write the city's record with both keys as JSON.
 
     From the next publication on both keys sign; start a running server again, which
     signs with the keys that it opened. Send the record to the forum: shahrdad members
     propose city/SLUG FILE. Repeating it makes no further key.
+
+    Args:
+        finish: The forum approved it: let the coming key sign alone, and write the
+            record that retires the former one. Old checkpoints and receipts verify
+            with the former key for ever.
     """
+    (_finish if finish else _begin)(common)
+
+
+def _begin(common: Common) -> None:
+    """Make the coming key."""
     from shahrdad.node.city import open_node
     from shahrdad.node.peering import rotation
 
@@ -37,17 +51,13 @@ def begin(*, common: Common = Common()) -> None:  # noqa: B008
         fields = record(node, vkey, finished=False)
     print_json(fields)
     common.next_step(
-        "سرور را از نو آغاز کنید؛ پس از تأیید دبیرخانه: shahrdad rotation finish",
-        "Start the server again; once the forum approved it: shahrdad rotation finish",
+        "سرور را از نو آغاز کنید؛ پس از تأیید دبیرخانه: shahrdad key rotate --finish",
+        "Start the server again; once it is approved: shahrdad key rotate --finish",
     )
 
 
-@app.command(name="finish")
-def finish(*, common: Common = Common()) -> None:  # noqa: B008
-    """Let the coming key sign alone, and write the record that retires the former one.
-
-    Old checkpoints and receipts verify with the former key for ever.
-    """
+def _finish(common: Common) -> None:
+    """Let the coming key sign alone."""
     from shahrdad.node.city import open_node
     from shahrdad.node.peering import rotation
     from shahrdad.node.peering.trust import members_of
