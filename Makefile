@@ -70,6 +70,7 @@ screenshots: $(VENV)/.browser
 	$(BIN)/python tools/screenshots.py $(URL) build/screenshots
 
 judge: $(VENV)/.test .venv-judges/.made
+	command -v promtool >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends prometheus; }
 	$(BIN)/python tools/judge.py $(ARGS)
 
 test-long: $(VENV)/.test

@@ -28,12 +28,12 @@ class Authority:
         """Return the certificate that others pin, as PEM."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, host: str) -> tuple[bytes, bytes]:
+    def issue(self, host: str, days: int = 1) -> tuple[bytes, bytes]:
         """Return certificate and key of a host, by name or number, as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         certificate = (
-            _builder(subject, self._name, key.public_key())
+            _builder(subject, self._name, key.public_key(), days)
             .add_extension(
                 x509.SubjectAlternativeName([_general_name(host)]), critical=False
             )
@@ -58,9 +58,12 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    days: int = 1,
 ) -> x509.CertificateBuilder:
-    """Return a certificate of a day, to be signed."""
+    """Return a certificate of some days, to be signed."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -69,5 +72,5 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - DAY)
-        .not_valid_after(now + DAY)
+        .not_valid_after(now + days * DAY)
     )

@@ -3,12 +3,15 @@
 import base64
 from collections.abc import Iterator
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from tusclient.client import TusClient
 
 from account_world import settle, strict_node, token_of
+from page_server import served
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
 from shahrdad.node.desk import resumable
@@ -75,6 +78,31 @@ def test_file_arrives_in_pieces(client: TestClient, node: Node) -> None:
     )
     assert ("بودجه.csv", len(CONTENT)) == row.fetchone()
     assert str(len(CONTENT)) == client.head(address).headers["upload-offset"]
+
+
+def test_client_of_the_protocol_goes_on_where_it_stopped(node: Node) -> None:
+    """A client that we did not write sends a piece, dies, and another one ends it."""
+    token = token_of(node, "edna", "draft:write")
+    with served(create_app(node)) as url:
+        headers = {"Authorization": f"Bearer {token}"}
+        client = TusClient(f"{url}/v1/uploads", headers=headers)
+        first = client.uploader(
+            file_stream=BytesIO(CONTENT),
+            chunk_size=1_000,
+            metadata={"filename": "units.csv"},
+        )
+        first.upload_chunk()  # type: ignore[no-untyped-call]
+        second = client.uploader(
+            file_stream=BytesIO(CONTENT), url=first.url, chunk_size=1_000
+        )
+        assert 1_000 == second.offset
+        second.upload()
+    number = str(first.url).rpartition("/")[2]
+    row = node.database.connect().execute(
+        "SELECT file_name, bytes FROM upload WHERE id=?", (number,)
+    )
+
+    assert ("units.csv", len(CONTENT)) == row.fetchone()
 
 
 def test_piece_must_follow(client: TestClient) -> None:

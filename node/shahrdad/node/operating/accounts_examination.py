@@ -17,7 +17,7 @@ from shahrdad.node.accounts.roles import Role
 from shahrdad.node.city import Node
 from shahrdad.node.config import Config
 from shahrdad.node.desk import drafts
-from shahrdad.node.operating.examination import Finding
+from shahrdad.node.operating.findings import Finding
 
 WAL_BYTES_MAX = 256 * 1024**2
 CLOCK_SECONDS_MAX = 60  # that an entry's time may lie in the future

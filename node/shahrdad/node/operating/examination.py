@@ -7,18 +7,18 @@ finding.
 import os
 import shutil
 import socket
+import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
 
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.node.city import KEY_NAME, Node
 from shahrdad.node.config import Config
+from shahrdad.node.operating import accounts_examination, network_examination
+from shahrdad.node.operating.findings import Finding
 
-Severity = Literal["ok", "warning", "failure"]
 DISK_BYTES_MIN = 1 << 30
 PACKAGES = (
     "shahrdad",
@@ -31,22 +31,8 @@ PACKAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found; `mend` is empty when all is well."""
-
-    subject: str
-    severity: Severity
-    fa: str
-    en: str
-    mend_fa: str = ""
-    mend_en: str = ""
-
-
 def examine(config: Config) -> Iterator[Finding]:
     """Yield a finding for each thing that can go wrong with a node."""
-    from shahrdad.node.operating import accounts_examination
-
     checks: tuple[tuple[str, Callable[[Config], Finding]], ...] = (
         ("python", _python),
         ("disk", _disk),
@@ -58,6 +44,7 @@ def examine(config: Config) -> Iterator[Finding]:
         ("public-url", _public_url),
         ("peers", _peers),
         *accounts_examination.CHECKS,
+        *network_examination.CHECKS,
     )
     for subject, check in checks:
         try:
@@ -66,6 +53,20 @@ def examine(config: Config) -> Iterator[Finding]:
             yield Finding(subject, "failure", error.text("fa"), error.text("en"))
         except OSError as error:
             yield Finding(subject, "failure", str(error), str(error))
+        except sqlite3.Error as error:
+            yield _unreadable(subject, str(error))
+
+
+def _unreadable(subject: str, detail: str) -> Finding:
+    """Say that the database cannot be read, and how the node comes back."""
+    return Finding(
+        subject,
+        "failure",
+        f"پایگاه داده خوانده نمی‌شود: {detail}",
+        f"The database cannot be read: {detail}",
+        "از پشتیبان برگردانید؛ دفتر از همتاها برمی‌گردد: shahrdad backup restore",
+        "Restore a backup; the log comes back from the peers: shahrdad backup restore",
+    )
 
 
 def _python(_: Config) -> Finding:
@@ -139,14 +140,7 @@ def _database(config: Config) -> Finding:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if verdict != "ok" or mode != "wal":
-        return Finding(
-            "database",
-            "failure",
-            f"پایگاه داده سالم نیست: {verdict} ({mode})",
-            f"The database is damaged: {verdict} ({mode})",
-            "از پشتیبان برگردانید؛ دفتر از همتاها برمی‌گردد.",
-            "Restore a backup; the log comes back from the peers.",
-        )
+        return _unreadable("database", f"{verdict} ({mode})")
     return Finding("database", "ok", "سالم است.", "It is sound.")
 
 
