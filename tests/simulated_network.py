@@ -13,6 +13,7 @@ import random
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from forum_world import (
     FORUM,
@@ -49,6 +50,7 @@ from simulator import Clock, SimLog, SimPeer, changed
 
 PEERS_A_ROUND = 2
 WITNESSES = ("city0", "city1", "city2", "city3")
+STATEMENTS_KEPT = 96  # of each city's database: ten thousand cities in one process
 
 
 class SkewedClock:
@@ -132,6 +134,16 @@ class Relay:
         return replace(part, entries=tuple(raws))
 
 
+@lru_cache(maxsize=1)
+def _empty_database() -> bytes:
+    """Return the bytes of a database without any log: all cities begin with it."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA page_size=1024")
+    for script in MIGRATIONS:
+        connection.executescript(script)
+    return connection.serialize()
+
+
 class City:
     """A node: what it holds, what it follows, how it behaves."""
 
@@ -142,10 +154,10 @@ class City:
         self.withholds = False
         self.asked = 0
         self.last_report: SyncReport | None = None
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.execute("PRAGMA page_size=1024")
-        for script in MIGRATIONS:
-            connection.executescript(script)
+        connection = sqlite3.connect(
+            ":memory:", isolation_level=None, cached_statements=STATEMENTS_KEPT
+        )
+        connection.deserialize(_empty_database())
         self.store = LogStore(lambda: connection)
         self.keys = MemberKeys(self.store, network.forum.trust)
         clock = SkewedClock(network.clock, skew_seconds)

@@ -17,6 +17,7 @@ from log_world import Connections
 from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.federation import incoming as incomings
 from shahrdad.federation.ingest import Ingest
+from shahrdad.federation.log import applying
 from shahrdad.federation.log.store import MIGRATIONS, BodyState, LogStore
 from shahrdad.federation.reader import LogChunk
 from shahrdad.federation.verify.digest import Digest
@@ -53,6 +54,7 @@ def ingest_of(log: SimLog, entries_at_once: int) -> Ingest:
 def rows(store: LogStore) -> dict[str, list[tuple[object, ...]]]:
     """Return all that is held of logs, table by table."""
     connection = store._connect()
+    applying.settle_refs(connection)
     tables = ("entry", "tile", "live", "gone", "body", "body_ref", "absent")
     return {
         table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr)
@@ -76,6 +78,32 @@ def test_state_does_not_depend_on_how_many_are_stored_at_once(
         held.append((rows(ingest.store), pulled.size, pulled.refused))
 
     assert held[0] == held[1]
+
+
+@pytest.mark.parametrize("waiting_max", [1, 5, 10**6])
+def test_state_does_not_depend_on_how_many_references_wait(
+    waiting_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they are sorted in at once or late, the same bodies are here or gone."""
+    monkeypatch.setattr(applying, "REFS_WAITING_MAX", waiting_max)
+    log = varied()
+    ingest = ingest_of(log, 3)
+    peer = SimPeer("a", [log])
+    peer.chunk_entries = 3
+    ingest.pull(peer, ORIGIN)
+    (waiting,) = (
+        ingest.store._connect()
+        .execute("SELECT count(*) FROM body_ref_waiting")
+        .fetchone()
+    )
+    at_once = ingest_of(log, 1_000)
+    at_once.pull(SimPeer("a", [log]), ORIGIN)
+
+    assert waiting < waiting_max
+    assert BodyState.REDACTED is ingest.store.body_state(
+        Digest.of(b"public by mistake")
+    )
+    assert rows(at_once.store) == rows(ingest.store)
 
 
 def test_bad_chunk_leaves_all_that_was_verified_before() -> None:
@@ -152,7 +180,8 @@ def test_database_of_before_says_the_same(tmp_path: Path) -> None:
             "INSERT INTO live VALUES(1,?,?,?)", (f"ds/{index}", index, digest.raw)
         )
     connection.execute("INSERT INTO body VALUES(?,x'00')", (digests[0].raw,))
-    connection.executescript(MIGRATIONS[1])
+    for script in MIGRATIONS[1:]:
+        connection.executescript(script)
     store = LogStore(lambda: connection)
 
     assert list(map(BodyState, states)) == [store.body_state(one) for one in digests]

@@ -43,6 +43,7 @@ TABLE = {
     "MEMBER_LOGS_MAX": "test_limits_table.py test_lists_of_member_records",
     "MEMBER_KEYS_MAX": "test_limits_table.py test_lists_of_member_records",
     "MEMBER_ADDRESSES_MAX": "test_limits_table.py test_lists_of_member_records",
+    "MONTH_PARTS_MAX": "test_month_roots.py test_so_many_parts_are_read",
     "RETENTION_MONTHS_MAX": "test_allowances.py test_rules_may_widen",
     "RETENTION_FAMILIES_MAX": "test_allowances.py test_rules_may_widen",
     "CHUNK_ENTRIES_MAX": "test_limits_table.py test_elements_of_a_chunk",

@@ -1,91 +1,26 @@
 """ListHeads: when a log moves to the end of the list, and when it does not."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from log_world import ORIGIN, SECONDS, Connections, make_signer
+from log_store_world import LOG, OTHER, append, head, store_in
+from log_world import ORIGIN, SECONDS
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.listing import (
     COSIGNATURE_NEWER_SECONDS,
     COSIGNATURE_PAUSE_SECONDS,
 )
-from shahrdad.federation.log.schema import (
-    Status,
-)
-from shahrdad.federation.log.store import Appended, LogStore
-from shahrdad.federation.verify import entry as entries
+from shahrdad.federation.log.schema import Status
+from shahrdad.federation.log.store import LogStore
 from shahrdad.federation.verify.checkpoint import Checkpoint
-from shahrdad.federation.verify.digest import Digest
-from shahrdad.federation.verify.growth import grow
-from shahrdad.federation.verify.note import Kind, join
-
-OTHER = "rasht.example.ir/catalog"
-TIME = "2026-11-22T09:00:00Z"
-LOG = make_signer(ORIGIN)
+from shahrdad.federation.verify.note import join
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> LogStore:
-    """Return an empty store with one log."""
-    made = LogStore(Connections(tmp_path / "node.db").connect)
-    made.ensure_log(ORIGIN)
-    return made
-
-
-def put(key: str, body: bytes) -> bytes:
-    """Return a put of a body; its `prev` does not matter here."""
-    return entries.put(
-        key, prev=None, digest=Digest.of(body), size=len(body), time=TIME
-    )
-
-
-def delete(key: str) -> bytes:
-    """Return a delete."""
-    return entries.delete(key, prev=None, time=TIME, reason="error")
-
-
-def redact(body: bytes) -> bytes:
-    """Return a redact of a body."""
-    return entries.redact(Digest.of(body), time=TIME, reason="privacy")
-
-
-def append(
-    store: LogStore, *raws: bytes, bodies: Sequence[bytes] = (), origin: str = ORIGIN
-) -> Appended:
-    """Append entries, with bodies."""
-    growth = grow(store.frontier(origin), raws, origin)
-    return store.append(growth, {Digest.of(body): body for body in bodies})
-
-
-def head(store: LogStore, *cosigned: tuple[str, int], size: int | None = None) -> bytes:
-    """Return a signed head of the log, with cosignatures."""
-    size = store.log(ORIGIN).size if size is None else size
-    text = Checkpoint(ORIGIN, size, store.root_at(ORIGIN, size)).text()
-    lines = [
-        make_signer(f"{city}.example.ir/witness", Kind.WITNESS).sign(text, seconds=at)
-        for city, at in cosigned
-    ]
-    return join(text, [LOG.sign(text), *lines])
-
-
-def test_log_that_was_never_seen_is_unknown(store: LogStore) -> None:
-    """Asking for it is the caller's error; finding it gives nothing."""
-    assert store.find_log(OTHER) is None
-    with pytest.raises(RequestError) as caught:
-        store.entries(OTHER, 0, 1)
-
-    assert Reason.ORIGIN_UNKNOWN is caught.value.reason
-
-
-def test_making_a_log_again_changes_nothing(store: LogStore) -> None:
-    """But a log may become our own."""
-    first = store.log(ORIGIN)
-
-    assert first == store.ensure_log(ORIGIN)
-    assert store.ensure_log(ORIGIN, own=True).own
-    assert store.ensure_log(ORIGIN).own
+    """Make an empty store with one log."""
+    return store_in(tmp_path)
 
 
 def test_heads_are_listed_in_the_order_of_their_changes(store: LogStore) -> None:

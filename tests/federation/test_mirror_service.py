@@ -1,7 +1,7 @@
 """The write side over real gRPC: cosignatures on request, and logs that are pushed."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +12,14 @@ import pytest
 from federation_world import ORIGIN, filled, mirror, open_store, reading, refusal
 from shahrdad.datasets.errors import (
     ConflictError,
+    PeerError,
     Reason,
     RequestError,
     UnavailableError,
 )
 from shahrdad.federation import limits
 from shahrdad.federation.grpc_reader import GrpcReader
-from shahrdad.federation.grpc_writer import GrpcWriter
+from shahrdad.federation.grpc_writer import GrpcWriter, Pushed
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.log.store import Status
 from shahrdad.federation.mirror_service import WriteSide
@@ -120,6 +121,52 @@ def test_wrong_start_is_told_the_size(tmp_path: Path) -> None:
 
     assert (Reason.OLD_SIZE_CONFLICT, log.size) == (error.reason, error.values["size"])
     assert isinstance(error, ConflictError)
+
+
+class Refusing:
+    """A `LogWriterSide` that refuses everything, and names a size."""
+
+    def __init__(self, size: int | str) -> None:
+        self.size = size
+
+    def add_checkpoint(
+        self, old_size: int, proof: Sequence[bytes], note: bytes
+    ) -> bytes:
+        """Refuse."""
+        del proof, note
+        raise self._refusal(old_size)
+
+    def push_log(self, parts: Iterator[LogStart | LogChunk]) -> Pushed:
+        """Refuse."""
+        del parts
+        raise self._refusal(0)
+
+    def _refusal(self, given: int) -> ConflictError:
+        return ConflictError(
+            Reason.OLD_SIZE_CONFLICT, origin=ORIGIN, size=self.size, size_given=given
+        )
+
+
+@pytest.mark.parametrize("size", ["-5", "۵", "abc", "", -1])
+def test_refusal_without_a_size_is_the_peers_fault(
+    tmp_path: Path, size: int | str
+) -> None:
+    """What it names is from outside: `int` would read a sign and other digits."""
+    log = filled(5)
+    city = mirror(tmp_path / "city.db", log)
+    error = refusal(push_log, city, ORIGIN, SimPeer("liar", []), Refusing(size))
+
+    assert isinstance(error, PeerError)
+    assert (Reason.MALFORMED, "liar") == (error.reason, error.values["peer"])
+
+
+def test_peer_that_holds_more_of_our_log_is_pushed_nothing(tmp_path: Path) -> None:
+    """A size above our own ends the push with the peer's own refusal."""
+    log = filled(5)
+    city = mirror(tmp_path / "city.db", log)
+    error = refusal(push_log, city, ORIGIN, SimPeer("ahead", []), Refusing(99))
+
+    assert Reason.OLD_SIZE_CONFLICT is error.reason
 
 
 def altered(log: SimLog, change: Callable[[LogChunk], LogChunk]) -> list[object]:

@@ -1,8 +1,10 @@
 """The roots of a month: any node makes the same, and a changed past shows."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,8 @@ from forum_world import FORUM
 from shahrdad.datasets.errors import PeerError, Reason
 from shahrdad.federation import limits, month_roots
 from shahrdad.federation.ingest import Ingest
-from shahrdad.federation.month_roots import Agreement, MonthRoots
+from shahrdad.federation.month_roots import Agreement, LogRoot, MonthRoots
+from shahrdad.federation.reader import LogChunk
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.note import Kind, Signer
@@ -19,6 +22,7 @@ from simulator import Clock, SimLog, SimPeer, keys_of, seed
 
 UNTIL = "2026-11-21T20:29:59Z"
 OTHER = "abadan.example.ir/catalog"
+SMALL = 3_000  # bytes of a body that holds some twenty logs
 WITNESS = Signer.from_seed("w.example.ir/witness", seed("w"), Kind.WITNESS)
 
 
@@ -59,18 +63,18 @@ def test_each_log_is_cut_at_the_end_of_the_month() -> None:
 
     assert [(OTHER, 1), (ORIGIN, 3)] == [(one.origin, one.size) for one in roots.logs]
     assert log.root(3).hex() == roots.logs[1].root
-    assert roots == month_roots.read(roots.content())
+    assert roots == month_roots.read(roots.bodies()[0][1])
 
 
 def test_every_node_makes_the_same_bytes_whatever_came_since() -> None:
     """Who holds more, or holds it in another order, still finds the month as it was."""
     log, other = two_logs()
-    first = made(held(log, other)).content()
+    first = made(held(log, other)).bodies()
     put(log, "ds/d", "2026-12-01T00:00:00Z")
     other.append(b"no entry of this version")
     put(other, "ds/e", "2026-12-01T00:00:00Z")
 
-    assert first == made(held(other, log)).content()
+    assert first == made(held(other, log)).bodies()
 
 
 def test_only_what_witnesses_confirmed_is_counted() -> None:
@@ -118,9 +122,7 @@ def test_missing_past_entry_is_found(tmp_path: Path) -> None:
     log, _ = two_logs()
     store = open_store(tmp_path / "node.db")
     Ingest(store, keys_of([log]), clock=Clock()).pull(SimPeer("c", [log]), ORIGIN)
-    roots = MonthRoots(
-        FORUM, "1405-08", (month_roots.LogRoot(ORIGIN, 3, log.root(3).hex()),)
-    )
+    roots = MonthRoots(FORUM, "1405-08", (LogRoot(ORIGIN, 3, log.root(3).hex()),))
     store._connect().execute("DELETE FROM entry WHERE idx=1")
     (found,) = month_roots.check(store, roots)
 
@@ -147,7 +149,7 @@ def test_a_month_without_a_member_log_has_no_roots() -> None:
 def test_published_roots_are_read_from_the_member_log() -> None:
     """The newest body under the month's key counts."""
     forum = SimLog(FORUM)
-    content = MonthRoots(FORUM, "1405-08", ()).content()
+    ((_, content),) = MonthRoots(FORUM, "1405-08", ()).bodies()
     forum.put("roots/1405-08", content)
     store = held(forum).store
 
@@ -203,25 +205,135 @@ def test_quarantined_log_is_left_out() -> None:
     assert made(ingest) != replace(made(ingest), month="1405-09")
 
 
-@pytest.mark.parametrize(("above", "fits"), [(0, True), (1, False)])
-def test_body_holds_so_many_logs(above: int, fits: bool) -> None:
-    """More logs than one body holds are refused with the sizes, before publishing."""
-    origins = [f"city{number:05}.example.ir/catalog" for number in range(9_000)]
-    lines = [month_roots.LogRoot(origin, 1_000_000, "0" * 64) for origin in origins]
-    one = len(MonthRoots(FORUM, "1405-08", tuple(lines[:2])).content())
-    one -= len(MonthRoots(FORUM, "1405-08", tuple(lines[:1])).content())
-    most = (
-        1
-        + (
-            limits.BODY_BYTES_MAX
-            - len(MonthRoots(FORUM, "1405-08", tuple(lines[:1])).content())
-        )
-        // one
+def many(count: int) -> MonthRoots:
+    """Return the roots of so many logs, whose lines are equally long."""
+    lines = (
+        LogRoot(f"city{number:05}.example.ir/catalog", 1_000_000, "0" * 64)
+        for number in range(count)
     )
-    roots = MonthRoots(FORUM, "1405-08", tuple(lines[: most + above]))
+    return MonthRoots(FORUM, "1405-08", tuple(lines))
+
+
+def one_body_holds(body_bytes: int = limits.BODY_BYTES_MAX) -> int:
+    """Return how many of those logs one body holds."""
+    (_, one), (_, two) = many(1).bodies()[0], many(2).bodies()[0]
+
+    return 1 + (body_bytes - len(one)) // (len(two) - len(one))
+
+
+@pytest.fixture
+def small_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a body hold some twenty logs."""
+    monkeypatch.setattr(month_roots, "BODY_BYTES_MAX", SMALL)
+
+
+def held_by(bodies: list[tuple[str, bytes]]) -> Callable[[Digest], bytes | None]:
+    """Return what a node that holds these bodies answers."""
+    return {Digest.of(content): content for _, content in bodies}.get
+
+
+def test_as_many_logs_as_fit_are_one_body() -> None:
+    """Up to the last byte of a body nothing is split."""
+    most = one_body_holds()
+    ((key, content),) = many(most).bodies()
 
     assert most > 7_000
-    if fits:
-        assert roots == month_roots.read(roots.content())
-    else:
-        assert Reason.TOO_LARGE is refusal(roots.content).reason
+    assert "roots/1405-08" == key
+    assert many(most) == month_roots.read(content)
+    assert [] == month_roots.part_digests(content)
+
+
+def test_one_log_more_makes_parts_that_the_month_names() -> None:
+    """Each part holds as many as fit, and the month's own digits pin all of them."""
+    roots = many(one_body_holds() + 1)
+    bodies = roots.bodies()
+    *parts, (key, own) = bodies
+
+    assert ["roots/1405-08/1", "roots/1405-08/2"] == [name for name, _ in parts]
+    assert limits.BODY_BYTES_MAX - 200 < len(parts[0][1]) <= limits.BODY_BYTES_MAX
+    assert "roots/1405-08" == key
+    assert len(own) < 300
+    assert [Digest.of(content) for _, content in parts] == (
+        month_roots.part_digests(own)
+    )
+    assert roots == month_roots.read(own, held_by(bodies))
+    assert bodies == month_roots.read(own, held_by(bodies)).bodies()
+
+
+def test_more_parts_than_anybody_reads_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the limit a month is written and read; one part more is not written."""
+    monkeypatch.setattr(month_roots, "BODY_BYTES_MAX", 1_000)
+    most = limits.MONTH_PARTS_MAX
+    in_one = len(json.loads(many(500).bodies()[0][1])["logs"])
+    bodies = many(in_one * most).bodies()
+
+    assert most + 1 == len(bodies)
+    assert Reason.TOO_LARGE is refusal(many(in_one * most + 1).bodies).reason
+
+
+def test_so_many_parts_are_read_and_no_more() -> None:
+    """The same limit, for who reads what another one published."""
+    for above, fits in ((0, True), (1, False)):
+        named = [{"logs": 0, "sha256": "0" * 64}] * (limits.MONTH_PARTS_MAX + above)
+        own = json.dumps({"forum": FORUM, "month": "1405-08", "parts": named}).encode()
+        if fits:
+            assert limits.MONTH_PARTS_MAX == len(month_roots.part_digests(own))
+        else:
+            assert Reason.MALFORMED is refusal(month_roots.part_digests, own).reason
+
+
+def split() -> tuple[list[tuple[str, bytes]], dict[str, Any]]:
+    """Return the bodies of a month in two parts, and what its own body says."""
+    bodies = many(one_body_holds(SMALL) + 1).bodies()
+    return bodies, json.loads(bodies[-1][1])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda own: own.update(logs=[]),
+        lambda own: own.update(parts={}),
+        lambda own: own.update(parts=[]),
+        lambda own: own["parts"].reverse(),
+        lambda own: own["parts"].pop(0),
+        lambda own: own["parts"].append(own["parts"][1]),
+        lambda own: own["parts"][0].update(logs=1),
+        lambda own: own["parts"][0].update(logs=True),
+        lambda own: own["parts"][0].update(sha256="0" * 64),
+        lambda own: own["parts"][0].update(sha256="0" * 63),
+        lambda own: own["parts"].insert(0, "x"),
+        lambda own: own.update(month="1405-09"),
+        lambda own: own.update(forum="other.example.ir/members"),
+    ],
+)
+@pytest.mark.usefixtures("small_bodies")
+def test_parts_are_read_strictly(spoil: Callable[[dict[str, Any]], None]) -> None:
+    """A part of another month, at another place, or that is not here is refused."""
+    bodies, own = split()
+    spoil(own)
+    error = refusal(month_roots.read, json.dumps(own).encode(), held_by(bodies))
+
+    assert Reason.MALFORMED is error.reason
+
+
+@pytest.mark.usefixtures("small_bodies")
+def test_month_in_parts_is_published_when_all_of_it_is_held() -> None:
+    """Until the last part came, a node says that it does not know the month."""
+    bodies, _ = split()
+    forum = SimLog(FORUM)
+    for key, content in bodies:
+        forum.put(key, content)
+    ingest = held(forum)
+    own = bodies[-1][1]
+
+    assert ["1405-08"] == month_roots.months(ingest.store, FORUM)
+    assert (3, own) == month_roots.published(ingest.store, FORUM, "1405-08")
+    lacking = new_ingest(forum)
+    peer = SimPeer("a", [forum])
+    peer.change = lambda part: [
+        replace(part, bodies=part.bodies[1:]) if isinstance(part, LogChunk) else part
+    ]
+    lacking.pull(peer, FORUM)
+    assert month_roots.published(lacking.store, FORUM, "1405-08") is None

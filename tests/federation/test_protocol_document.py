@@ -101,7 +101,7 @@ def test_roots_of_a_month() -> None:
     logs = (LogRoot(ORIGIN, 3, root),)
 
     assert MonthRoots("forum.example.ir/members", "1405-08", logs) == read(content)
-    assert content == read(content).content()
+    assert [("roots/1405-08", content)] == read(content).bodies()
     assert sha256(content).hexdigest() == "".join(blocks()[4].split())
     assert groups(Digest.of(content)) == blocks()[4].strip()
 

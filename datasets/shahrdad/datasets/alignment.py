@@ -256,6 +256,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "ideas": ("TECH", "GOVE"),
     "studies": ("TECH", "GOVE"),
 }
+THEMES_ELSE = ("GOVE",)  # of what follows no standard
 FREQUENCIES: Mapping[str, str] = {
     "monthly": "MONTHLY",
     "quarterly": "QUARTERLY",
@@ -267,3 +268,12 @@ FREQUENCIES: Mapping[str, str] = {
 THEME_BASE = "http://publications.europa.eu/resource/authority/data-theme/"
 FREQUENCY_BASE = "http://publications.europa.eu/resource/authority/frequency/"
 ALIGNMENTS: tuple[Alignment, ...] = (FISCAL_DATA_PACKAGE, OC4IDS, OCDS, PUBLICCODE)
+
+
+def themes_of(family: str) -> tuple[str, ...]:
+    """Return the codes of a standard's themes; "" is a dataset without a standard.
+
+    >>> themes_of("contracts"), themes_of("")
+    (('ECON', 'GOVE'), ('GOVE',))
+    """
+    return THEMES.get(family, THEMES_ELSE)

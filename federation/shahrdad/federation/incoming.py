@@ -175,9 +175,7 @@ class Incoming:
         if bodies:
             log = ingest.store.log(self.pulled.origin)
             ingest.check_growth(log, self._stream.size, self._waiting_bytes + bodies)
-        withdraws = any(
-            entry is not None and entry.op == "delete" for entry in chunk.growth.entries
-        )
+        withdraws = any(entry.op == "delete" for entry in chunk.growth.others)
         if withdraws:
             self.keep()  # the brake compares with what is stored
         self._brake(chunk.growth)

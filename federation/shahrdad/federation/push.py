@@ -14,6 +14,7 @@ from typing import Protocol
 
 from shahrdad.datasets.errors import (
     ConflictError,
+    PeerError,
     Reason,
     UnavailableError,
 )
@@ -82,10 +83,10 @@ def push_log(
     size = before = min(theirs.size if theirs else 0, head.head_size)
     cosignatures = b""
     if size < head.head_size:
-        pushed, before = _push(store_reader(ingest), origin, size, writer)
+        pushed, before = _push(store_reader(ingest), origin, size, writer, reader.name)
         size, cosignatures = pushed.next_index, pushed.cosignatures
     if not cosignatures and FEATURE_WITNESS in facts.features:
-        cosignatures = _ask(ingest, origin, size, writer)
+        cosignatures = _ask(ingest, origin, size, writer, reader.name)
     cosigned = bool(cosignatures) and merge(ingest, origin, cosignatures, reader.name)
     return PushReport(origin, reader.name, before, size, cosigned)
 
@@ -111,9 +112,10 @@ def merge(ingest: Ingest, origin: str, lines: bytes, peer: str) -> bool:
 
 
 def _push(
-    answers: StoreReader, origin: str, size: int, writer: LogWriterSide
+    answers: StoreReader, origin: str, size: int, writer: LogWriterSide, peer: str
 ) -> tuple[Pushed, int]:
     """Push from a size; once more from the one that the peer names instead."""
+    held = answers.store.log(origin).head_size
     for attempt in range(ATTEMPTS):
         try:
             parts = answers.read_log(origin, size, BodyMode.ALL)
@@ -121,11 +123,15 @@ def _push(
         except ConflictError as error:
             if error.reason is not Reason.OLD_SIZE_CONFLICT or attempt:
                 raise
-            size = int(error.values["size"])
+            size = _named_size(error, peer)
+            if size > held:
+                raise  # it holds more than we do: there is nothing to push
     raise RuntimeError("the last attempt returns or raises")
 
 
-def _ask(ingest: Ingest, origin: str, size: int, writer: LogWriterSide) -> bytes:
+def _ask(
+    ingest: Ingest, origin: str, size: int, writer: LogWriterSide, peer: str
+) -> bytes:
     """Ask a witness for its line; the proof is made again once (tlog-witness 409)."""
     store = ingest.store
     log = store.log(origin)
@@ -141,9 +147,24 @@ def _ask(ingest: Ingest, origin: str, size: int, writer: LogWriterSide) -> bytes
         except ConflictError as error:
             if error.reason is not Reason.OLD_SIZE_CONFLICT or attempt:
                 raise
-            old = int(error.values["size"])
+            old = _named_size(error, peer)
             if old > head.size:
                 return b""  # it cosigned a larger head, of which we know nothing yet
         except UnavailableError:
             return b""  # it stopped being a witness; the entries are there
     return b""
+
+
+def _named_size(error: ConflictError, peer: str) -> int:
+    """Return the size that a peer names in a refusal.
+
+    Raises:
+        PeerError: MALFORMED: it names none. `int()` would read Persian digits and a
+            sign, which no size has.
+    """
+    size = error.values.get("size")
+    if not isinstance(size, int) or size < 0:
+        raise PeerError(
+            Reason.MALFORMED, field="size", detail="not a size", peer=peer
+        ) from error
+    return size

@@ -62,7 +62,7 @@ class HeadsPage:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a first contact makes a million of them
 class Body:
     """A content-addressed body, or the reason why it is not sent."""
 

@@ -9,7 +9,8 @@ within the same process (tests, a bundle's writer) gets them without a network.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from shahrdad.datasets.errors import Reason, RequestError
@@ -39,16 +40,12 @@ from shahrdad.federation.reader import (
     NodeFacts,
 )
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.federation.verify.growth import grow
-from shahrdad.federation.verify.tree import (
-    Frontier,
-    ReadHash,
-    consistency_proof,
-    root_at,
-)
+from shahrdad.federation.verify.entry import applied
+from shahrdad.federation.verify.tree import ReadHash, consistency_proof, root_at
 
 CURSOR = re.compile(r"([0-9a-f]{1,64}):(0|[1-9][0-9]{0,17})")
 HEAD_BYTES = 64  # of a head in a message, besides its texts
+_NO_BODY = (-1, b"", b"")  # no entry has this index
 ABSENCES = {
     BodyState.MISSING: BodyAbsence.UNKNOWN,
     BodyState.REDACTED: BodyAbsence.REDACTED,
@@ -172,9 +169,11 @@ class StoreReader:
         while index < size:
             end = min(size, (index // CHUNK_ENTRIES_MAX + 1) * CHUNK_ENTRIES_MAX)
             raws = self.store.entries(origin, index, end)
-            digests = self._digests(origin, index, raws, body_mode)
             while raws:
-                chunk = self._chunk(index, raws, digests, chunk_bytes)
+                # Closed here: the next part may be made in another thread, which has a
+                # connection of its own.
+                with closing(self._bodies(origin, index, raws, body_mode)) as bodies:
+                    chunk = _chunk(index, raws, bodies, chunk_bytes)
                 index += len(chunk.entries)
                 raws = raws[len(chunk.entries) :]
                 yield replace(chunk, proof=_proof(index, size, read))
@@ -238,47 +237,45 @@ class StoreReader:
     def close(self) -> None:
         """Do nothing: the store is not this reader's."""
 
-    def _digests(
+    def _bodies(
         self, origin: str, start: int, raws: Sequence[bytes], mode: BodyMode
-    ) -> list[Digest | None]:
-        """Return which body goes with each entry, None where none does."""
-        if mode is BodyMode.NONE:
-            return [None] * len(raws)
+    ) -> Generator[tuple[int, bytes, bytes], None, None]:
+        """Yield index, digest and content of the bodies that go with some entries."""
         if mode is BodyMode.LIVE:
-            live = self.store.live_between(origin, start, start + len(raws))
-            return [live.get(start + place) for place in range(len(raws))]
-        # The hashes of this frontier are never used: only what the entries say is.
-        place_holder = Frontier(start, [b"\0" * 32] * start.bit_count())
-        growth = grow(place_holder, raws, origin)
-        return [
-            entry.sha256 if entry is not None and entry.op == "put" else None
-            for entry in growth.entries
-        ]
+            yield from self.store.live_bodies(origin, start, start + len(raws))
+        elif mode is BodyMode.ALL:
+            for entry in applied(raws, start, origin):
+                if entry.op == "put" and entry.sha256 is not None:
+                    content = self.store.body(entry.sha256)
+                    if content is not None:
+                        yield entry.index, entry.sha256.raw, content
 
-    def _chunk(
-        self,
-        start: int,
-        raws: Sequence[bytes],
-        digests: list[Digest | None],
-        chunk_bytes: int,
-    ) -> LogChunk:
-        """Return the longest chunk within the bound; of `digests` its part is taken."""
-        bodies: dict[Digest, Body] = {}
-        bytes_left = chunk_bytes
-        count = 0
-        for raw, digest in zip(raws, digests, strict=True):
-            content = None
-            if digest is not None and digest not in bodies:
-                content = self.store.body(digest)
-            size = len(raw) + (len(content) if content else 0)
-            if count and size > bytes_left:
-                break
-            if digest is not None and content is not None:
-                bodies[digest] = Body(digest.raw, content)
-            bytes_left -= size
-            count += 1
-        del digests[:count]
-        return LogChunk(start, tuple(raws[:count]), tuple(bodies.values()))
+
+def _chunk(
+    start: int,
+    raws: Sequence[bytes],
+    held: Iterator[tuple[int, bytes, bytes]],
+    chunk_bytes: int,
+) -> LogChunk:
+    """Return the longest chunk within the bound; of `held` no more is read."""
+    bodies: dict[bytes, Body] = {}
+    bytes_left = chunk_bytes
+    count = 0
+    index, sha256, content = next(held, _NO_BODY)
+    for count, raw in enumerate(raws):
+        size = len(raw)
+        wanted = index == start + count
+        if wanted and sha256 not in bodies:
+            size += len(content)
+        if count and size > bytes_left:
+            break
+        if wanted:
+            bodies.setdefault(sha256, Body(sha256, content))
+            index, sha256, content = next(held, _NO_BODY)
+        bytes_left -= size
+    else:
+        count = len(raws)
+    return LogChunk(start, tuple(raws[:count]), tuple(bodies.values()))
 
 
 def head_of(log: LogState) -> Head:

@@ -152,11 +152,7 @@ def _matched(bodies: Sequence[Body], growth: Growth) -> dict[Digest, bytes]:
     """Check each body against an entry of the same chunk that names it."""
     if not bodies:
         return {}
-    named = {
-        (entry.sha256.raw, entry.bytes): entry.sha256
-        for entry in growth.entries
-        if entry is not None and entry.sha256 is not None
-    }
+    named = _named(growth)
     found: dict[Digest, bytes] = {}
     for body in bodies:
         if body.absence is not BodyAbsence.PRESENT:
@@ -166,11 +162,19 @@ def _matched(bodies: Sequence[Body], growth: Growth) -> dict[Digest, bytes]:
             raise PeerError(
                 Reason.DIGEST_MISMATCH, expected=body.sha256.hex(), actual=raw.hex()
             )
-        digest = named.get((raw, len(body.content)))
-        if digest is None:
+        if (raw, len(body.content)) not in named:
             raise _malformed("body", f"no entry of the chunk names {raw.hex()}")
-        found[digest] = body.content
+        found[Digest(raw)] = body.content
     return found
+
+
+def _named(growth: Growth) -> set[tuple[bytes, int]]:
+    """Return digest and length of each body that a put names."""
+    named = set(zip(growth.puts.digests, growth.puts.sizes, strict=True))
+    for entry in growth.others:
+        if entry.sha256 is not None and entry.bytes is not None:
+            named.add((entry.sha256.raw, entry.bytes))
+    return named
 
 
 def _malformed(field: str, detail: str) -> PeerError:

@@ -153,6 +153,8 @@ def part_from_wire(
 
 def body_to_wire(body: Body) -> pb.Body:
     """Return a body as a message."""
+    if body.absence is BodyAbsence.PRESENT:
+        return pb.Body(sha256=body.sha256, content=body.content)
     return pb.Body(
         sha256=body.sha256,
         content=body.content,
@@ -166,17 +168,17 @@ def body_from_wire(message: pb.Body) -> Body:
     Raises:
         PeerError: MALFORMED, TOO_LARGE.
     """
-    if len(message.sha256) != HASH_BYTES:
+    sha256, content = message.sha256, message.content
+    if len(sha256) != HASH_BYTES:
         raise _malformed("sha256", "expected 32 bytes")
-    content = message.content
-    _bound(len(content), BODY_BYTES_MAX)
-    absence = BodyAbsence.PRESENT
-    if message.absence:
-        try:
-            absence = BodyAbsence(message.absence)
-        except ValueError:
-            absence = BodyAbsence.UNKNOWN
-    return Body(message.sha256, content, absence)
+    if len(content) > BODY_BYTES_MAX:
+        _bound(len(content), BODY_BYTES_MAX)
+    if not message.absence:
+        return Body(sha256, content)
+    try:
+        return Body(sha256, content, BodyAbsence(message.absence))
+    except ValueError:
+        return Body(sha256, content, BodyAbsence.UNKNOWN)
 
 
 def proof_from_wire(hashes: Sequence[bytes]) -> tuple[bytes, ...]:

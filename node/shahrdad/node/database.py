@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shahrdad.datasets.errors import ConflictError, Reason, UnavailableError
+from shahrdad.federation.log.transaction import write_transaction
 
 BUSY_MILLISECONDS = 20_000
 MMAP_BYTES = 256 * 1024**2
@@ -29,7 +30,7 @@ DATABASE_FULL = frozenset(
 def migrations() -> tuple[str, ...]:
     """Return every portion's SQL in the order it was released; only append here."""
     from shahrdad.federation.log import store as log_store
-    from shahrdad.node import card_schema, catalog_schema, feedback
+    from shahrdad.node import card_schema, catalog_schema, feedback, reuses, usage
     from shahrdad.node.accounts import linking
     from shahrdad.node.accounts import schema as accounts_schema
     from shahrdad.node.bridge import schema
@@ -52,7 +53,7 @@ def migrations() -> tuple[str, ...]:
         *submissions.MIGRATIONS,
         *collection.MIGRATIONS,
         *scrub.MIGRATIONS,
-        *schema.MIGRATIONS,
+        *schema.MIGRATIONS[:1],
         *accounts_schema.MIGRATIONS,
         *drafts_schema.MIGRATIONS,
         *task_store.MIGRATIONS,
@@ -63,9 +64,14 @@ def migrations() -> tuple[str, ...]:
         *linking.MIGRATIONS,
         *notices.MIGRATIONS,
         *deferred_schema.MIGRATIONS,
-        *card_schema.MIGRATIONS,
+        *card_schema.MIGRATIONS[:1],
         *log_store.MIGRATIONS[1:2],
         *feedback.MIGRATIONS,
+        *schema.MIGRATIONS[1:2],
+        *card_schema.MIGRATIONS[1:2],
+        *reuses.MIGRATIONS,
+        *log_store.MIGRATIONS[2:3],
+        *usage.MIGRATIONS,
     )
 
 
@@ -130,15 +136,8 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Open a write transaction: committed at the end, rolled back on any error."""
         connection = self.connect()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with write_transaction(connection):
             yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            # When a disk is full SQLite ends it sometimes, and sometimes not.
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ Each function runs within the transaction of its caller and commits nothing.
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.log.reading import marks, parts, stored_tile
@@ -17,7 +18,10 @@ from shahrdad.federation.verify.growth import Growth
 from shahrdad.federation.verify.tile import level_size
 from shahrdad.federation.verify.tree import HASH_BYTES, TILE_WIDTH
 
+Newest: TypeAlias = dict[str, tuple[int, bytes | None]]  # no digest: it was deleted
+
 _REPLAY_ENTRIES = 4_096
+REFS_WAITING_MAX = 131_072  # sorting so many in holds up other writers for a second
 
 
 def check_end(connection: sqlite3.Connection, growth: Growth) -> tuple[int, int]:
@@ -62,22 +66,33 @@ def grow_tiles(connection: sqlite3.Connection, log: int, growth: Growth) -> None
     connection.executemany("INSERT OR REPLACE INTO tile VALUES(?,?,?,?)", rows)
 
 
-def apply_keys(
-    connection: sqlite3.Connection, log: int, parsed: Iterable[Entry | None]
-) -> None:
-    """Apply entries to the live keys; of each key only its newest entry matters."""
-    newest = {
-        entry.key: entry
+def newest_of(growth: Growth) -> Newest:
+    """Return index and digest of each key's newest entry."""
+    puts = growth.puts
+    found: Newest = dict(
+        zip(puts.keys, zip(puts.indexes, puts.digests, strict=True), strict=True)
+    )
+    for key, other in newest_among(growth.others).items():
+        if key not in found or found[key][0] < other[0]:
+            found[key] = other
+    return found
+
+
+def newest_among(parsed: Iterable[Entry]) -> Newest:
+    """Return the same of entries that were read one by one, in order."""
+    return {
+        entry.key: (entry.index, None if entry.sha256 is None else entry.sha256.raw)
         for entry in parsed
-        if entry is not None and entry.key is not None
+        if entry.key is not None
     }
+
+
+def apply_keys(connection: sqlite3.Connection, log: int, newest: Newest) -> None:
+    """Apply entries to the live keys; of each key only its newest entry matters."""
     puts = [
-        (log, key, entry.index, entry.sha256.raw)
-        for key, entry in sorted(newest.items())  # in the order of the index
-        if entry.sha256 is not None
-    ]
-    deletes = [
-        (log, key, entry.index) for key, entry in newest.items() if entry.sha256 is None
+        (log, key, index, sha256)
+        for key, (index, sha256) in sorted(newest.items())  # in the order of the index
+        if sha256 is not None
     ]
     (any_gone,) = connection.execute(
         "SELECT EXISTS(SELECT 1 FROM gone WHERE log=?)", (log,)
@@ -91,6 +106,11 @@ def apply_keys(
         " SET idx=excluded.idx,sha256=excluded.sha256",
         puts,
     )
+    if len(puts) == len(newest):
+        return
+    deletes = [
+        (log, key, index) for key, (index, sha256) in newest.items() if sha256 is None
+    ]
     connection.executemany(
         "DELETE FROM live WHERE log=? AND key=?", [row[:2] for row in deletes]
     )
@@ -100,83 +120,92 @@ def apply_keys(
 def apply_bodies(
     connection: sqlite3.Connection,
     log: int,
-    parsed: Iterable[Entry | None],
+    growth: Growth,
     bodies: Mapping[Digest, bytes],
-) -> tuple[tuple[Digest, ...], tuple[Digest, ...], int]:
+) -> tuple[tuple[Digest, ...], int]:
     """Store bodies, note which are missing, and obey redactions of this log.
 
     Returns:
-        Missing digests, dropped digests, and bytes stored.
+        Dropped digests, and bytes stored.
     """
-    puts: list[tuple[bytes, int]] = []
-    redacts: list[tuple[bytes, int]] = []
-    for entry in parsed:
-        if entry is not None and entry.sha256 is not None:
-            row = (entry.sha256.raw, entry.index)
-            (puts if entry.op == "put" else redacts).append(row)
-    named = [sha256 for sha256, _ in puts]
-    redacted = {sha256 for sha256, _ in redacts} | redacted_before(
-        connection, log, named
-    )
-    content = sorted(
-        (digest.raw, body)
-        for digest, body in bodies.items()
-        if digest.raw not in redacted
-    )
-    held = {sha256 for sha256, _ in content}
-    held |= held_already(connection, [sha256 for sha256 in named if sha256 not in held])
-    held -= redacted
-    insert_bodies(connection, content)
-    connection.executemany(
-        "INSERT INTO body_ref VALUES(?,?,?)",
-        # In the order of the index: digests are random, and pages are touched once.
-        [(sha256, log, index) for sha256, index in sorted(puts)],
-    )
-    connection.executemany(
-        "INSERT INTO absent VALUES(?,?,?)",
-        [
-            (log, index, "redacted" if sha256 in redacted else "missing")
-            for sha256, index in puts
-            if sha256 not in held
-        ],
-    )
-    missing = dict.fromkeys(
-        sha256 for sha256 in named if sha256 not in held and sha256 not in redacted
-    )
+    others = [
+        (entry.op, entry.sha256.raw, entry.index)
+        for entry in growth.others
+        if entry.sha256 is not None
+    ]
+    redacts = [(sha256, index) for op, sha256, index in others if op == "redact"]
+    puts = [(sha256, index) for op, sha256, index in others if op == "put"]
+    puts += zip(growth.puts.digests, growth.puts.indexes, strict=True)
+    redacted = {sha256 for sha256, _ in redacts}
+    redacted |= redacted_before(connection, log, puts)
+    content = [(digest.raw, body) for digest, body in bodies.items()]
+    if redacted:
+        content = [row for row in content if row[0] not in redacted]
+    insert_bodies(connection, sorted(content))
+    add_refs(connection, log, puts)
+    if redacted:
+        connection.executemany(
+            "INSERT OR REPLACE INTO absent VALUES(?,?,'redacted')",
+            [(log, index) for sha256, index in puts if sha256 in redacted],
+        )
     dropped = redact(connection, log, redacts)
-    return (
-        tuple(map(Digest, missing)),
-        tuple(dropped),
-        sum(len(body) for _, body in content),
+    return tuple(dropped), sum(len(body) for _, body in content)
+
+
+def add_refs(
+    connection: sqlite3.Connection,
+    log: int,
+    puts: Sequence[tuple[bytes, int]],
+) -> None:
+    """Note which entries name which bodies, and which of these are not here.
+
+    `settle_refs` makes them findable by their digest.
+    """
+    (before,) = connection.execute(
+        "SELECT coalesce(max(rowid),0) FROM body_ref_waiting"
+    ).fetchone()
+    connection.executemany(
+        "INSERT INTO body_ref_waiting VALUES(?,?,?)",
+        ((sha256, log, index) for sha256, index in puts),
     )
+    connection.execute(
+        "INSERT INTO absent SELECT log,idx,'missing' FROM body_ref_waiting w"
+        " WHERE rowid>? AND NOT EXISTS(SELECT 1 FROM body b WHERE b.sha256=w.sha256)",
+        (before,),
+    )
+    if before + len(puts) >= REFS_WAITING_MAX:
+        settle_refs(connection)
+
+
+def settle_refs(connection: sqlite3.Connection) -> None:
+    """Sort the waiting references into the index: before a digest is looked up in it.
+
+    Digests are random. In the order of the index each of its pages is written once.
+    """
+    connection.execute(
+        "INSERT INTO body_ref SELECT sha256,log,idx FROM body_ref_waiting"
+        " ORDER BY sha256,log,idx"
+    )
+    connection.execute("DELETE FROM body_ref_waiting")
 
 
 def redacted_before(
-    connection: sqlite3.Connection, log: int, named: Sequence[bytes]
+    connection: sqlite3.Connection, log: int, puts: Sequence[tuple[bytes, int]]
 ) -> set[bytes]:
-    """Return which of the digests this log redacted before."""
+    """Return which of the digests that puts name this log redacted before.
+
+    The redact itself names its digest too, and is never among the waiting ones.
+    """
     (some,) = connection.execute(
         "SELECT EXISTS(SELECT 1 FROM absent WHERE log=? AND state='redacted')", (log,)
     ).fetchone()
     found: set[bytes] = set()
-    for part in parts(named) if some else ():
+    for part in parts([sha256 for sha256, _ in puts]) if some else ():
         rows = connection.execute(
             "SELECT DISTINCT r.sha256 FROM body_ref r CROSS JOIN absent a"  # noqa: S608
             " ON a.log=r.log AND a.idx=r.idx AND a.state='redacted'"
             f" WHERE r.log=? AND r.sha256 IN ({marks(part)})",
             (log, *part),
-        )
-        found.update(sha256 for (sha256,) in rows)
-    return found
-
-
-def held_already(connection: sqlite3.Connection, named: Sequence[bytes]) -> set[bytes]:
-    """Return which of some bodies are stored already, for another entry or log."""
-    found: set[bytes] = set()
-    for part in parts(named):
-        rows = connection.execute(
-            f"SELECT sha256 FROM body WHERE sha256 IN ({marks(part)})",  # noqa: S608
-            part,
         )
         found.update(sha256 for (sha256,) in rows)
     return found
@@ -192,13 +221,15 @@ def insert_bodies(
 
 
 def redact(
-    connection: sqlite3.Connection, log: int, redacts: Iterable[tuple[bytes, int]]
+    connection: sqlite3.Connection, log: int, redacts: Sequence[tuple[bytes, int]]
 ) -> list[Digest]:
     """Mark digests within this log alone, and drop what no other log holds.
 
     Else one city could erase another's records by naming their digests.
     """
     named = []
+    if redacts:
+        settle_refs(connection)
     for sha256, index in redacts:
         connection.execute("INSERT INTO body_ref VALUES(?,?,?)", (sha256, log, index))
         connection.execute(
@@ -211,7 +242,10 @@ def redact(
 
 
 def drop_unheld(connection: sqlite3.Connection, named: Iterable[bytes]) -> list[Digest]:
-    """Delete the bodies that no entry of any log holds any more."""
+    """Delete the bodies that no entry of any log holds any more.
+
+    The references are settled by the caller.
+    """
     return [
         Digest(sha256)
         for sha256 in dict.fromkeys(named)
@@ -240,6 +274,7 @@ def cut(connection: sqlite3.Connection, log: LogState, size: int) -> None:
     """Delete what belongs to entries from an index on."""
     at = (log.id, size)
     connection.execute("DELETE FROM entry WHERE log=? AND idx>=?", at)
+    settle_refs(connection)
     connection.execute("DELETE FROM body_ref WHERE log=? AND idx>=?", at)
     connection.execute("DELETE FROM absent WHERE log=? AND idx>=?", at)
     connection.execute("DELETE FROM growth WHERE log=? AND size>?", at)
@@ -268,4 +303,5 @@ def replay(connection: sqlite3.Connection, log: LogState, size: int) -> None:
             (log.id, start, min(size, start + _REPLAY_ENTRIES)),
         )
         raws = (raw for (raw,) in rows)
-        apply_keys(connection, log.id, entries.applied(raws, start, log.origin))
+        parsed = entries.applied(raws, start, log.origin)
+        apply_keys(connection, log.id, newest_among(parsed))

@@ -27,6 +27,7 @@ class LogConnection:
         self._connect = connect
         self._writer = threading.RLock()
         self._ids: dict[str, int] = {}
+        self._tuned = threading.local()
         self._states: dict[str, tuple[Frontier, Digest]] = {}  # state digests
 
     @contextmanager
@@ -40,15 +41,21 @@ class LogConnection:
         with self._writer:
             connection = self._connect()
             if not durable:
+                self._tune(connection)
                 connection.execute("PRAGMA synchronous=NORMAL")
-                connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-                connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             try:
                 with write_transaction(connection):
                     yield connection
             finally:
                 if not durable:
                     connection.execute("PRAGMA synchronous=FULL")
+
+    def _tune(self, connection: sqlite3.Connection) -> None:
+        """Let a thread's connection keep more pages; once is enough."""
+        if getattr(self._tuned, "connection", None) is not connection:
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+            self._tuned.connection = connection
 
     def _id(self, origin: str) -> int:
         """Return a log's number; it never changes.

@@ -161,13 +161,20 @@ class LogReading(LogConnection):
             found.update(key for (key,) in rows)
         return found
 
-    def live_between(self, origin: str, start: int, end: int) -> dict[int, Digest]:
-        """Return the live entries with start ≤ index < end: their bodies, by index."""
+    def live_bodies(
+        self, origin: str, start: int, end: int
+    ) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield index, digest and body of the live entries whose body is held.
+
+        Row by row: who stops early has read no more than it needs.
+        """
         rows = self._connect().execute(
-            "SELECT idx,sha256 FROM live WHERE log=? AND idx>=? AND idx<? ORDER BY idx",
+            "SELECT l.idx,b.sha256,b.content FROM live l"
+            " CROSS JOIN body b ON b.sha256=l.sha256"
+            " WHERE l.log=? AND l.idx>=? AND l.idx<? ORDER BY l.idx",
             (self._id(origin), start, end),
         )
-        return {idx: Digest(sha256) for idx, sha256 in rows}
+        yield from rows
 
     def state_digest(self, origin: str) -> Digest:
         """Return the digest of the live keys; nodes that agree have equal ones.

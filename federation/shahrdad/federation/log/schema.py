@@ -100,6 +100,13 @@ INSERT INTO absent SELECT log,idx,state FROM body_ref_before
 DROP TABLE body_ref_before;
 ALTER TABLE problem ADD COLUMN detail_fa TEXT NOT NULL DEFAULT '';
 """,
+    # Sorted in one by one, they still cost a page each. They wait here as they come,
+    # and are sorted in by the hundred thousand, or when somebody looks a digest up.
+    """
+CREATE TABLE body_ref_waiting(
+  sha256 BLOB NOT NULL, log INTEGER NOT NULL, idx INTEGER NOT NULL
+) STRICT;
+""",
 )
 
 
@@ -157,12 +164,10 @@ class Appended:
 
     Attributes:
         size: Entries stored now.
-        missing: Digests that its entries name and that are not held.
         dropped: Digests whose content a redaction removed from this node.
     """
 
     size: int
-    missing: tuple[Digest, ...]
     dropped: tuple[Digest, ...]
 
 

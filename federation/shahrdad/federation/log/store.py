@@ -20,6 +20,7 @@ The store trusts its caller for what it stores: `ingest` verifies what peers sen
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count, repeat
 
 from shahrdad.datasets.errors import ConflictError, Reason
 from shahrdad.federation.listing import (
@@ -38,7 +39,9 @@ from shahrdad.federation.log.applying import (
     grow_tiles,
     insert_bodies,
     named_body,
+    newest_of,
     replay,
+    settle_refs,
 )
 from shahrdad.federation.log.ledger import LogLedger
 from shahrdad.federation.log.reading import LogReading
@@ -138,21 +141,16 @@ class LogStore(LogReading, LogLedger):
                 )
             connection.executemany(
                 "INSERT INTO entry VALUES(?,?,?)",
-                [
-                    (log, index, raw)
-                    for index, raw in enumerate(growth.raws, growth.start)
-                ],
+                zip(repeat(log), count(growth.start), growth.raws),
             )
             grow_tiles(connection, log, growth)
-            apply_keys(connection, log, growth.entries)
-            missing, dropped, stored = apply_bodies(
-                connection, log, growth.entries, bodies
-            )
+            apply_keys(connection, log, newest_of(growth))
+            dropped, stored = apply_bodies(connection, log, growth, bodies)
             connection.execute(
                 "UPDATE log SET size=?,frontier=?,body_bytes=body_bytes+? WHERE id=?",
                 (growth.end, growth.frontier.to_bytes(), stored, log),
             )
-        return Appended(growth.end, missing, dropped)
+        return Appended(growth.end, dropped)
 
     def put_bodies(self, bodies: Mapping[Digest, bytes]) -> list[Digest]:
         """Store bodies that entries name and that were missing.
@@ -166,6 +164,7 @@ class LogStore(LogReading, LogLedger):
         stored = []
         with self._write(durable=False) as connection:
             logs: set[int] = set()
+            settle_refs(connection)
             for digest, content in bodies.items():
                 if Digest.of(content) != digest:
                     raise ValueError(f"the body is not {digest}")
@@ -198,6 +197,7 @@ class LogStore(LogReading, LogLedger):
         log = self._id(origin)
         with self._write(durable=False) as connection:
             found: list[bytes] = []
+            settle_refs(connection)
             for index in indexes:
                 sha256 = named_body(connection, log, index, origin)
                 if sha256 is None:

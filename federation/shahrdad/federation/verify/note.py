@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 SEED_BYTES = 32
 
+_REMEMBERED_BYTES_MAX = 1_024  # a checkpoint has some 200; 4,096 of them are 5 MB
 _DASH = "\u2014 "
 _KEY_ID_BYTES = 4
 _SECONDS_BYTES = 8
@@ -257,7 +258,17 @@ def valid_name(name: str) -> bool:
 
 
 def ed25519_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Return whether an Ed25519 signature holds (RFC 8032)."""
+    """Return whether an Ed25519 signature holds (RFC 8032).
+
+    The answer is remembered for short messages: several peers show the same head, and
+    the lines that it has are judged again with each one that is added.
+    """
+    if len(message) <= _REMEMBERED_BYTES_MAX:
+        return _remembered(public_key, message, signature)
+    return _verify(public_key, message, signature)
+
+
+def _verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     try:
@@ -265,6 +276,9 @@ def ed25519_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+_remembered = lru_cache(maxsize=4_096)(_verify)
 
 
 @lru_cache(maxsize=1_024)

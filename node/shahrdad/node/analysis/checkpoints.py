@@ -66,7 +66,7 @@ def closed(node: NodeView, forum: str, month: str) -> tuple[Checkpoint, ...] | N
     }
     listed = [
         Checkpoint(one.origin, cities.get(one.origin, ""), one.size, one.root)
-        for one in month_roots.read(found[1]).logs
+        for one in month_roots.read(found[1], logs.body).logs
     ]
     try:
         check(node, listed)

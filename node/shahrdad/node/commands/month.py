@@ -57,15 +57,18 @@ def close(
             made = month_roots.make(
                 node.logs, node.keys, forum, wanted.text, wanted.end
             )
-            content = made.roots.content()
+            bodies = made.roots.bodies()
+            content = bodies[-1][1]
             digest = Digest.of(content)
             before = month_roots.published(node.logs, forum, wanted.text)
             if before is not None and before[1] != content:
                 raise ConflictError(
                     Reason.MONTH_CLOSED, month=wanted.text, index=before[0]
                 )
-            entry = PutEntry(made.roots.key, digest)
-            (index,) = node.writer.publish([entry], {digest: content}).indexes
+            entries = [PutEntry(key, Digest.of(body)) for key, body in bodies]
+            index = node.writer.publish(
+                entries, {Digest.of(body): body for _, body in bodies}
+            ).indexes[-1]
     groups = month_roots.groups(digest)
     if common.json:
         print_json(
@@ -122,7 +125,8 @@ def verify(
                 raise PeerError(
                     Reason.DIGEST_MISMATCH, expected=digest, actual=actual.hex
                 )
-            checked = list(month_roots.check(node.logs, month_roots.read(content)))
+            roots = month_roots.read(content, node.logs.body)
+            checked = list(month_roots.check(node.logs, roots))
             report.append(_judged(month, actual.hex, checked))
     if common.json:
         print_json(report)
@@ -149,21 +153,28 @@ def show(
 ) -> None:
     """Write a month's published roots, and with a file's name their receipt beside it.
 
-    The receipt proves offline that the forum published exactly these bytes.
+    The receipt proves offline that the forum published exactly these bytes. Roots of
+    very many logs are in parts, which the first file names by SHA-256.
 
     Args:
         month: A Jalali month, for example 1404-08.
-        output: The file; the receipt gets `.tlog-proof` after its name.
+        output: The file; the receipt gets `.tlog-proof` after its name, a part its
+            number.
     """
+    from shahrdad.federation import month_roots
     from shahrdad.node.city import open_node
 
     with open_node(common.config) as node:
         forum = _forum(node)
         index, content = _published(node, forum, month)
         receipt = node.logs.receipt(forum, index)
+        digests = month_roots.part_digests(content) if output else []
+        parts = [node.logs.body(digest) or b"" for digest in digests]
     if output is None:
         sys.stdout.write(content.decode("utf-8") + "\n")
         return
+    for number, part in enumerate(parts, 1):
+        output.with_name(f"{output.name}.{number}").write_bytes(part)
     proof = output.with_name(f"{output.name}.tlog-proof")
     output.write_bytes(content)
     proof.write_bytes(receipt)
