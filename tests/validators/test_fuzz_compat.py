@@ -42,6 +42,35 @@ def check(folder: Path, case: Case) -> tuple[str, str | None]:
     return route, reason
 
 
+FOUND = {
+    # A bound in text is read with the field's own marks: "1.5" is 15 here.
+    "bound_with_marks": Case(
+        schema={
+            "fields": [
+                {
+                    "name": "amount",
+                    "type": "number",
+                    "decimalChar": ",",
+                    "groupChar": ".",
+                    "constraints": {"minimum": "1.5"},
+                }
+            ]
+        },
+        data=b'amount\n"1,5"\n15\n"2.000,5"\n',
+        path="table.csv",
+        more={},
+        limit=1_000,
+        block_bytes=333,
+    )
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_once(folder: Path, name: str) -> None:
+    """The two reports are equal now."""
+    check(folder, FOUND[name])
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @settings(
     max_examples=EXAMPLES,

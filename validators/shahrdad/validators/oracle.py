@@ -86,6 +86,8 @@ def plan_of(field: Field) -> FieldPlan | None:
     }
     if bounds and field.type in ("datetime", "yearmonth"):
         return None
+    if any(isinstance(bound, str) for bound in bounds.values()) and _has_marks(field):
+        return None  # frictionless reads such a bound as it reads a cell
     enum = constraints.get("enum")
     if enum is not None and field.type not in ("string", "any"):
         return None
@@ -119,6 +121,13 @@ def plan_of(field: Field) -> FieldPlan | None:
         group_char=getattr(field, "group_char", "") if field.type == "number" else "",
         decimal_char=getattr(field, "decimal_char", "."),
         bare_number=getattr(field, "bare_number", True),
+    )
+
+
+def _has_marks(field: Field) -> bool:
+    """Return whether numbers are written with marks of the field's own."""
+    return bool(
+        getattr(field, "group_char", "") or getattr(field, "decimal_char", ".") != "."
     )
 
 
