@@ -1,11 +1,14 @@
 """Measure one large CSV: published in one pass here, and in ranges by other processes.
 
-    .venv/bin/python tools/bench_executor.py --mb 2000 --executor dask --kill
+    .venv/bin/python tools/bench_executor.py --mb 2000 --executor local:2 dask --kill
 
 Makes a budget of that size, publishes it on two nodes of its own, and compares report
 and parts, which must be the same objects. `dask` starts a scheduler and `--workers`
-processes of `shahrdad worker`; `--kill` ends one of them in the middle. Times are those
-of the clock; CPU seconds are of all processes together.
+processes of `shahrdad worker`, and begins when they are there; with `--kill` it runs
+once more, one of them is ended in the middle, and another is started, as the system's
+supervisor would. Times are those of the clock; CPU seconds are
+of all processes together, and `others` the cores that work besides this run held: above
+0.1 the speed-up says less.
 """
 
 import argparse
@@ -120,6 +123,29 @@ def cpu_seconds() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
+class Used:
+    """What is used of the processor from now on."""
+
+    def __init__(self) -> None:
+        self._began, self._cpu = time.perf_counter(), cpu_seconds()
+        self._busy = busy_seconds()
+
+    def facts(self) -> dict[str, float]:
+        """Return the seconds of all processes, and the cores that others held."""
+        cpu = cpu_seconds() - self._cpu
+        others = busy_seconds() - self._busy - cpu
+        elapsed = time.perf_counter() - self._began
+        return {"cpu": round(cpu, 1), "others": round(others / elapsed, 2)}
+
+
+def busy_seconds() -> float:
+    """Return how long the computer's cores were busy, with whatever."""
+    user, nice, system, _, _, *rest = (
+        int(field) for field in Path("/proc/stat").read_text().split()[1:9]
+    )
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def cluster(config: Path, workers: int, kill: bool) -> Iterator[str]:
     """Run a Dask scheduler and workers; one of them may be killed midway."""
@@ -134,35 +160,53 @@ def cluster(config: Path, workers: int, kill: bool) -> Iterator[str]:
     work += ["-c", str(config)]
     started += [subprocess.Popen(work, **quiet) for _ in range(workers)]
     ended = threading.Event()
+
+    def replace_killed() -> None:
+        if _kill_busy(started[1].pid, ended):
+            started.append(subprocess.Popen(work, **quiet))
+
+    killer = threading.Thread(target=replace_killed)
+    await_workers(address, workers)
     if kill:
-        killer = threading.Thread(target=_kill_busy, args=(started[1].pid, ended))
         killer.start()
     try:
         yield address
     finally:
         ended.set()
+        if kill:
+            killer.join()
         for process in started:
             process.terminate()
         for process in started:
             process.wait(30)
 
 
-def _kill_busy(pid: int, ended: threading.Event) -> None:
-    """Kill a worker once it has worked for some seconds."""
+def await_workers(address: str, count: int) -> None:
+    """Wait until so many workers have come."""
+    from distributed import Client
+
+    host = address.replace("dask://", "tcp://")
+    with Client(host, timeout=60, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        client.wait_for_workers(count, timeout=60)
+
+
+def _kill_busy(pid: int, ended: threading.Event) -> bool:
+    """Kill a worker once it has worked for some seconds; tell whether it came to it."""
     ticks = os.sysconf("SC_CLK_TCK")
     while not ended.wait(0.2):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         if (int(fields[11]) + int(fields[12])) / ticks > 8:
             os.kill(pid, signal.SIGKILL)
             print(json.dumps({"killed": pid}), flush=True)
-            return
+            return True
+    return False
 
 
 def main() -> None:
     """Measure, and print a line of JSON for each run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mb", type=int, default=100)
-    parser.add_argument("--executor", nargs="+", default=["local:2"])
+    parser.add_argument("--executor", nargs="*", default=["local:2"])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--folder", type=Path)
@@ -172,26 +216,28 @@ def main() -> None:
         file = folder / "budget_lines.csv"
         rows = write_budget(file, options.mb * 10**6)
         print(json.dumps({"rows": rows, "bytes": file.stat().st_size}), flush=True)
-        config, cpu = make_node(folder / "one"), cpu_seconds()
+        config, used = make_node(folder / "one"), Used()
         expected = run(config, file, None)
-        expected["cpu"] = round(cpu_seconds() - cpu, 1)
+        expected |= used.facts()
         objects = expected.pop("objects")
         print(json.dumps({"one pass": expected}), flush=True)
         shutil.rmtree(folder / "one")
-        for executor in options.executor:
+        runs = [(executor, False) for executor in options.executor]
+        if options.kill:
+            runs += [("dask", True)]
+        for executor, kill in runs:
             config = make_node(folder / executor.replace(":", "-"))
-            cpu = cpu_seconds()
             with ExitStack() as stack:
-                chosen = executor
+                chosen, used = executor, Used()
                 if executor == "dask":
-                    chosen = stack.enter_context(
-                        cluster(config, options.workers, options.kill)
-                    )
+                    started = cluster(config, options.workers, kill)
+                    chosen = stack.enter_context(started)
                 found = run(config, file, chosen)
-            found["cpu"] = round(cpu_seconds() - cpu, 1)
+            found |= used.facts()
             found["same objects"] = found.pop("objects") == objects
             found["speed-up"] = round(expected["seconds"] / found["seconds"], 2)
-            print(json.dumps({executor: found}), flush=True)
+            name = f"{executor}, one killed" if kill else executor
+            print(json.dumps({name: found}), flush=True)
             shutil.rmtree(config.parent)
 
 

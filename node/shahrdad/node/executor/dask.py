@@ -159,11 +159,14 @@ async def work(address: str, config: Path | None) -> None:
         address: `dask://host:port`.
         config: The node's configuration: where the object store is.
     """
+    import dask
     from distributed import Worker
 
     from shahrdad.node.configured_store import open_configured
 
     store = open_configured(config)
+    # Dask would look at what each thread does, many times a second, for its dashboard.
+    dask.config.set({"distributed.worker.profile.enabled": False})
     host = address.removeprefix("dask://").rpartition(":")[0].strip("[]")
     worker = Worker(
         scheduler_address(address),

@@ -88,7 +88,8 @@ class LocalExecutor:
 
         Returns False where the pool broke meanwhile; the task is waiting still.
         """
-        source, room = (alone, 1) if alone else (waiting, self._workers)
+        # One more than there are processes: none waits while a result is taken in.
+        source, room = (alone, 1) if alone else (waiting, self._workers + 1)
         while source and len(running) < room:
             task = source[0]
             try:

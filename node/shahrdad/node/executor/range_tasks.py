@@ -65,7 +65,8 @@ def judge_range(arguments: Mapping[str, Any], store: ObjectStore) -> Result:
                 profile=dict(arguments["profile"]) or None,
                 refs=refs,
                 context=arguments["context"],
-                options=Options(**arguments["options"]),
+                # A process is for one core: the others have ranges of their own.
+                options=Options(**{**arguments["options"], "threads": 1}),
                 seed=int(arguments["seed"], 16),
                 sink=kept,
             )
@@ -158,8 +159,11 @@ def rank_range(arguments: Mapping[str, Any], store: ObjectStore) -> Result:
         )
     )
     key = tuple(arguments["key"])
-    rows = read_keys(store, arguments["rows"], key)
-    before, behind = ranks(rows, sort_columns(asked, key), key)
+    asked = sort_columns(asked, key)
+    rows = read_keys(store, arguments["rows"], asked.column_names)
+    if rows is None:
+        rows = asked.slice(0, 0)
+    before, behind = ranks(rows, asked, key)
     return {
         "state": "ranked",
         "before": before.tolist(),

@@ -6,6 +6,7 @@ index says where each begins. So any slice of rows is one ranged read.
 Rows before which a part may end (storage 4.1) are listed with their keys: one in 8,192.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
@@ -13,11 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.store.contract import Area, ObjectStore, put_bytes
-from shahrdad.node.table.key import key_hash, key_texts
+from shahrdad.node.table.key import Rank, flat, key_texts, order, text_hashes
 from shahrdad.node.table.limits import CUT_ROWS_MIN
 from shahrdad.node.table.parquet import cut_columns, gather, sort_keys, sort_order
 from shahrdad.node.table.schema import TableInfo, published_schema
@@ -67,17 +67,23 @@ def stream_of(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def table_of_stream(data: bytes | pa.Buffer) -> pa.Table:
-    """Return the table of an Arrow stream."""
+def table_of_stream(
+    data: bytes | pa.Buffer, names: Sequence[str] | None = None
+) -> pa.Table:
+    """Return the table of an Arrow stream, or only some columns of it."""
     with pa.ipc.open_stream(data) as reader:
+        if names is None:
+            return reader.read_all()
+        places = [reader.schema.get_field_index(name) for name in names]
+    options = pa.ipc.IpcReadOptions(included_fields=places)
+    with pa.ipc.open_stream(data, options=options) as reader:
         return reader.read_all()
 
 
 def candidates(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
     """Return the rows of a sorted table before which a part may end, by their keys."""
     columns = cut_columns(table.schema, key)
-    texts = key_texts(table.select(columns), columns).to_pylist()
-    hashes = np.array([key_hash(text) for text in texts], np.uint64)
+    hashes = text_hashes(key_texts(table.select(columns), columns))
     places = np.flatnonzero(hashes % np.uint64(CUT_ROWS_MIN) == 0)
     found = sort_columns(table, key).take(pa.array(places))
     found = found.append_column(INDEX, pa.array(places, pa.int64()))
@@ -91,9 +97,13 @@ def sort_columns(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
 
 
 def read_slice(
-    store: ObjectStore, found: Mapping[str, Any], start: int, end: int
+    store: ObjectStore,
+    found: Mapping[str, Any],
+    start: int,
+    end: int,
+    names: Sequence[str] | None = None,
 ) -> pa.Table | None:
-    """Return the rows from one to before another; None for none."""
+    """Return the rows from one to before another, or some columns; None for none."""
     if start >= end:
         return None
     first = 0  # row of the chunk at hand
@@ -111,7 +121,7 @@ def read_slice(
     with store.open(Area.PRIVATE, digest, offset, length) as source:
         data = pa.py_buffer(source.read())
     parts = [
-        table_of_stream(data[chunk[0] - offset : chunk[0] - offset + chunk[1]])
+        table_of_stream(data[chunk[0] - offset : chunk[0] - offset + chunk[1]], names)
         for chunk in chosen
     ]
     return pa.concat_tables(parts).slice(skipped, end - start)
@@ -125,37 +135,46 @@ def ranks(rows: pa.Table, asked: pa.Table, key: tuple[str, ...]) -> tuple[Ranks,
         asked: Keys, the same columns.
         key: Of the table.
     """
-    behind = _rows_before(pa.concat_tables([rows, asked]), key, rows.num_rows, 0)
-    if key:  # no two rows have one key, and the asked ones are of other ranges
-        return behind, behind
-    before = _rows_before(
-        pa.concat_tables([asked, rows]), key, rows.num_rows, asked.num_rows
-    )
-    return before, behind
+    names = [name for name, _, _ in sort_keys(rows.schema, key)]
+    columns = [_Ordered(rows.column(name)) for name in names]
+    wanted = [_Ordered(asked.column(name)) for name in names]
+    found = np.empty((asked.num_rows, 2), np.int64)
+    for number in range(asked.num_rows):
+        found[number] = _span(columns, [column[number] for column in wanted])
+    return found[:, 0], found[:, 1]
 
 
-def _rows_before(both: pa.Table, key: tuple[str, ...], rows: int, first: int) -> Ranks:
-    """Return the rows before each of the others; equals stay in the order given."""
-    order = pc.sort_indices(both, sort_keys=sort_keys(both.schema, key)).to_numpy()
-    is_row = (order >= first) & (order < first + rows)
-    counted = np.cumsum(is_row)
-    others = order[~is_row].astype(np.int64)
-    found = np.empty(len(others), np.int64)
-    found[others - (rows if first == 0 else 0)] = counted[~is_row]
-    return found
+class _Ordered:
+    """A column whose values compare as the table is sorted."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._values, self._kind = flat(column), column.type
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, row: int) -> Rank:
+        return order(self._values[row].as_py(), self._kind)
+
+
+def _span(columns: Sequence[_Ordered], wanted: Sequence[Rank]) -> tuple[int, int]:
+    """Return the first row that is not before a key, and the first behind it."""
+    low, high = 0, len(columns[0]) if columns else 0
+    for column, value in zip(columns, wanted, strict=True):
+        if low < high and column[low] == value == column[high - 1]:
+            continue  # most columns of a key are the same in many rows
+        low, high = (
+            bisect_left(column, value, low, high),
+            bisect_right(column, value, low, high),
+        )
+    return low, high
 
 
 def read_keys(
-    store: ObjectStore, found: Mapping[str, Any], key: tuple[str, ...]
-) -> pa.Table:
-    """Return the columns that a range's rows are sorted by."""
-    parts: list[pa.Table] = []
-    rows = found["rows"]
-    for start in range(0, rows, 64 * CHUNK_ROWS):
-        part = read_slice(store, found, start, min(rows, start + 64 * CHUNK_ROWS))
-        if part is not None:
-            parts.append(sort_columns(part, key))
-    return pa.concat_tables(parts)
+    store: ObjectStore, found: Mapping[str, Any], names: Sequence[str]
+) -> pa.Table | None:
+    """Return the columns that a range's rows are sorted by; None without rows."""
+    return read_slice(store, found, 0, found["rows"], names)
 
 
 def joined(parts: Iterable[pa.Table | None], schema: pa.Schema) -> pa.Table:

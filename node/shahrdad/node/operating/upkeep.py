@@ -5,11 +5,11 @@ logs say when nothing may be collected, its peers have what a disk lost, and wha
 chose not to mirror is no loss.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -218,29 +218,20 @@ def usage(node: "Node", ref: str) -> list[Usage]:
 
 
 def rebuild_index(node: "Node") -> int:
-    """Write the search index again from the records of all live datasets.
+    """Make the search index again from the records of all live datasets.
 
-    An index of tantivy beside the database is made again at the next search.
+    Searches and publishing go on meanwhile. An index of tantivy beside the database is
+    made again at the next search.
 
     Returns:
         The number of datasets in it.
     """
     import shutil
 
-    from shahrdad.node.search import index as search_index
+    from shahrdad.node.projection import bodies
+    from shahrdad.node.search import filling
 
     node.projection.follow()
-    with node.database.transaction() as connection:
-        for table in ("term", "term_key", "search", "search_change"):
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from here
-        live = _live(connection)
-        for number, sha256 in live:
-            search_index.write(connection, number, node.catalog.body(Digest(sha256)))
+    count = filling.fill(node.database, partial(bodies, node.database.connect()))
     shutil.rmtree(node.database.path.with_name("search"), ignore_errors=True)
-    return len(live)
-
-
-def _live(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-    return connection.execute(
-        "SELECT id, sha256 FROM dataset WHERE state='live' ORDER BY id"
-    ).fetchall()
+    return count

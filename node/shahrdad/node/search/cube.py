@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from shahrdad.node.search.sql import uncounted
 from shahrdad.node.search.terms import FACETS, Counts, Filters
 
 COUNTED_LISTS_MAX = 256  # filters whose facets are kept
@@ -18,11 +19,12 @@ _SQL = (
     "SELECT state, city, family, license, fiscal_year, COUNT(*) FROM dataset"
     " WHERE state<>'pending' GROUP BY state, city, family, license, fiscal_year"
 )
-_DATED = (
-    "SELECT state, city, family, license, fiscal_year, COUNT(*) FROM dataset"
-    " WHERE state<>'pending' AND updated>? GROUP BY state, city, family, license,"
-    " fiscal_year"
+_AMONG = (
+    "SELECT d.state, d.city, d.family, d.license, d.fiscal_year, COUNT(*)"
+    " FROM dataset d WHERE d.state<>'pending'{condition}"
+    " GROUP BY d.state, d.city, d.family, d.license, d.fiscal_year"
 )
+AMONG_MAX = 16  # conditions that the cube has not, whose counts are kept
 Combination = tuple[str, tuple[str | int | None, ...], int]  # state, values, count
 
 
@@ -38,27 +40,41 @@ class Cube:
         self._lock = threading.Lock()
         self._mark: tuple[str, int] | None = None
         self._cells: list[Combination] = []
+        self._among: dict[Any, list[Combination]] = {}  # under other conditions
         self._facets: dict[Filters, Counts] = {}  # already counted, at this mark
         self._totals: dict[Filters, int] = {}
 
-    def cells(
-        self, mark: tuple[str, int], updated_after: str | None = None
-    ) -> list[Combination]:
-        """Return all combinations, as they are at a mark of the catalog."""
-        if updated_after is not None:
-            return _read(self._connect().execute(_DATED, (updated_after,)))
+    def cells(self, mark: tuple[str, int], filters: Filters) -> list[Combination]:
+        """Return all combinations, as they are at a mark of the catalog.
+
+        Args:
+            mark: Of the catalog.
+            filters: Those of facets are left to the caller; the others hold.
+        """
         with self._lock:
             if mark != self._mark:
                 self._cells = _read(self._connect().execute(_SQL))
                 self._mark = mark
+                self._among.clear()
                 self._facets.clear()
                 self._totals.clear()
-            return self._cells
+            if filters.is_counted:
+                return self._cells
+        condition, values = uncounted(filters)
+        name = (condition, *values)
+        known = self._among.get(name)
+        if known is None:
+            sql = _AMONG.format(condition=condition)
+            known = _read(self._connect().execute(sql, values))
+            with self._lock:
+                if mark == self._mark and len(self._among) < AMONG_MAX:
+                    self._among[name] = known
+        return known
 
     def total(self, mark: tuple[str, int], filters: Filters) -> int:
         """Return how many datasets pass the filters."""
-        cells = self.cells(mark, filters.updated_after)
-        known = self._totals.get(filters) if filters.updated_after is None else None
+        cells = self.cells(mark, filters)
+        known = self._totals.get(filters)
         if known is None:
             known = sum(count for _, count in _passing(cells, filters, FACETS))
             self._remember(self._totals, mark, filters, known)
@@ -66,8 +82,8 @@ class Cube:
 
     def facets(self, mark: tuple[str, int], filters: Filters) -> Counts:
         """Return the count of each facet's values, leaving its own filter out."""
-        cells = self.cells(mark, filters.updated_after)
-        known = self._facets.get(filters) if filters.updated_after is None else None
+        cells = self.cells(mark, filters)
+        known = self._facets.get(filters)
         if known is not None:
             return known
         found = {}

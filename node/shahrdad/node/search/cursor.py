@@ -79,6 +79,8 @@ def _check_key(order: str, ranking: str, key: Any) -> None:
         raise ValueError(key)
     elif order == "title":
         bytes.fromhex(key[0])
+    elif order == "-quality" and not 0 <= int(key[0]) <= 10_000:
+        raise ValueError(key)
 
 
 def _asked(found: list[Any]) -> tuple[str, Filters] | None:
@@ -90,17 +92,26 @@ def _asked(found: list[Any]) -> tuple[str, Filters] | None:
         raise TypeError(query)
     values: dict[str, Any] = {}
     for name, value in given.items():
-        if name in {"city", "family", "license"}:
+        if name in {"city", "family", "license", "families"}:
             values[name] = tuple(_typed(item, str) for item in _typed(value, list))
         elif name == "fiscal_year":
             values[name] = tuple(_typed(item, int) for item in _typed(value, list))
         elif name == "updated_after":
             values[name] = _typed(value, str)
-        elif name == "withdrawn":
+        elif name in {"withdrawn", "tabular"}:
             values[name] = _typed(value, bool)
+        elif name == "covers":
+            values[name] = _typed(value, int)
+        elif name == "scores":
+            values[name] = tuple(_span(item) for item in _typed(value, list))
         else:
             raise KeyError(name)
     return query, Filters(**values)
+
+
+def _span(value: Any) -> tuple[int, int]:
+    low, high = _typed(value, list)
+    return _typed(low, int), _typed(high, int)
 
 
 def _typed(value: Any, kind: type) -> Any:

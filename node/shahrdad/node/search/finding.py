@@ -294,7 +294,7 @@ class Search:
         if wanted == "tantivy":
             from shahrdad.node.search.tantivy import TantivyEngine
 
-            return TantivyEngine(self._database, self._folder, plain)
+            return TantivyEngine(self._database, self._folder, plain, self._cube)
         return plain
 
 
@@ -324,6 +324,8 @@ def _key(order: Order, dataset: Dataset) -> Key:
     """Return the key of a dataset in an order, as `search_sql.beyond` reads it."""
     if order == "-updated":
         return dataset.updated, dataset.ref
+    if order == "-quality":
+        return str(dataset.score), dataset.ref
     if order == "title":
         return sort_key(dataset.title_fa).hex(), dataset.ref
     return (dataset.ref,)

@@ -16,7 +16,7 @@ from typing import Any
 
 from shahrdad.node.search.cube import Cube, ordered
 from shahrdad.node.search.index import WEIGHTS, Query
-from shahrdad.node.search.sql import ORDER_SQL, beyond, conditions
+from shahrdad.node.search.sql import ORDER_SQL, beyond, conditions, uncounted
 from shahrdad.node.search.terms import FACETS, Ask, Counts, Filters, Hits
 
 RANKED_HITS_MAX = 20_000
@@ -54,7 +54,7 @@ class Fts5Engine:
 
     def page(self, ask: Ask) -> Hits:
         """Return a page of what matches the query and passes the filters."""
-        hits_max = self._hits_max(ask.query)
+        hits_max = self.hits_max(ask.query)
         if hits_max == 0:
             return Hits((), 0, "relevance", self._empty_facets(ask))
         if ask.order != "relevance":
@@ -69,7 +69,7 @@ class Fts5Engine:
                 return Hits(page, len(ranked), "relevance", facets, about)
         return self._counted(ask, self._newest(ask), hits_max, "newest")
 
-    def _hits_max(self, query: Query) -> int:
+    def hits_max(self, query: Query) -> int:
         """Return a number that the hits do not exceed: those of the rarest word."""
         keys = {
             word for term in query.wanted for key in term.keys for word in key.split()
@@ -147,7 +147,7 @@ class Fts5Engine:
         facets, about = self._facets(ask, hits_max)
         if len(ids) <= ask.limit and ask.after is None:
             return Hits(ids, len(ids), ranking, facets, about)
-        total = self._total(ask, hits_max)
+        total = self._total(ask)
         if total is None:
             about |= {"total"}
             share = self._cube.total(ask.mark, ask.filters) / max(
@@ -156,14 +156,24 @@ class Fts5Engine:
             total = max(len(ids), round(hits_max * share))
         return Hits(ids, total, ranking, facets, about)
 
-    def _total(self, ask: Ask, hits_max: int) -> int | None:
-        """Return how many hits there are, or None when counting takes too long."""
+    def hits_of_word(self, ask: Ask) -> int | None:
+        """Return how many datasets have the one word that is asked for.
+
+        None when more than a word decides.
+        """
         query = ask.query
         one_term = len(query.wanted) == 1 and not query.unwanted
-        keys = query.wanted[0].keys
-        one_word = one_term and len(keys) == 1 and " " not in keys[0]
-        if one_word and not _narrowed(ask.filters):
-            return hits_max
+        keys = query.wanted[0].keys if one_term else ()
+        if len(keys) != 1 or " " in keys[0] or _narrowed(ask.filters):
+            return None
+        return self.hits_max(query)
+
+    def _total(self, ask: Ask) -> int | None:
+        """Return how many hits there are, or None when counting takes too long."""
+        known = self.hits_of_word(ask)
+        if known is not None:
+            return known
+        query = ask.query
         where, values = conditions(ask.filters)
         joined = (
             " JOIN dataset d ON d.id=search.rowid" if _narrowed(ask.filters) else ""
@@ -192,11 +202,10 @@ class Fts5Engine:
 
 def _exact_facets(connection: sqlite3.Connection, ask: Ask) -> Counts:
     """Return the count of each facet's values among the hits."""
-    dated = " AND d.updated > ?" if ask.filters.updated_after else ""
-    values = [ask.filters.updated_after] if dated else []
+    more, values = uncounted(ask.filters)
     rows = connection.execute(
         "SELECT d.city, d.family, d.license, d.fiscal_year FROM search"  # noqa: S608
-        f" JOIN dataset d ON d.id=search.rowid WHERE search MATCH ?{dated}",
+        f" JOIN dataset d ON d.id=search.rowid WHERE search MATCH ?{more}",
         (ask.query.matching(), *values),
     )
     combinations = Counter(rows)

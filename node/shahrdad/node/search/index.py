@@ -10,6 +10,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from shahrdad.node.limits import QUERY_LETTERS_MAX, QUERY_WORDS_MAX
@@ -17,6 +18,7 @@ from shahrdad.validators.normalise.search_key import fold, folded_words, stem, w
 
 WEIGHTS = "8.0, 4.0, 2.0, 1.0, 8.0, 4.0, 2.0, 1.0"
 JOINED_WORDS_MAX = 3  # neighbours of a query that may be one word of the index
+_stem = lru_cache(maxsize=65_536)(stem)
 _PIECE = re.compile(r'(-?)(?:"([^"]*)"|(\S+))')
 
 
@@ -172,10 +174,15 @@ def tokens(body: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     Each has four texts, in the order of the index's columns: title, keywords, titles of
     fields, description.
     """
-    texts = _texts(body)
+    folded = [forms(text, folded_words) for text in _texts(body)]
+    return [_joined(map(_stems, one)) for one in folded], [*map(_joined, folded)]
+
+
+def insertion(table: str) -> str:
+    """Return the statement that indexes a row number with its `tokens`."""
     return (
-        [_joined(forms(text, words)) for text in texts],
-        [_joined(forms(text, folded_words)) for text in texts],
+        f"INSERT INTO {table}(rowid, title, keywords, fields, description, title_x,"  # noqa: S608 - names from here
+        " keywords_x, fields_x, description_x) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     )
 
 
@@ -185,11 +192,7 @@ def write(
     """Index a record under a dataset's row number, replacing what was there."""
     remove(connection, dataset)
     stemmed, folded = tokens(body)
-    connection.execute(
-        "INSERT INTO search(rowid, title, keywords, fields, description, title_x,"
-        " keywords_x, fields_x, description_x) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (dataset, *stemmed, *folded),
-    )
+    connection.execute(insertion("search"), (dataset, *stemmed, *folded))
     for table, texts in (("term", folded), ("term_key", stemmed)):
         connection.executemany(
             f"INSERT INTO {table} VALUES (?, 1)"  # noqa: S608
@@ -224,6 +227,10 @@ def remove(connection: sqlite3.Connection, dataset: int) -> None:
 
 def _distinct(texts: Iterable[str]) -> list[str]:
     return sorted({word for text in texts for word in text.split()})
+
+
+def _stems(folded: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(_stem, folded)))
 
 
 def _joined(found: Iterable[tuple[str, ...]]) -> str:

@@ -16,6 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from typing import Any
 import tantivy
 
 from shahrdad.node.database import Database
+from shahrdad.node.search.cube import Cube
 from shahrdad.node.search.fts5 import Fts5Engine
 from shahrdad.node.search.index import Term
-from shahrdad.node.search.terms import FACETS, Ask, Counts, Hits
+from shahrdad.node.search.terms import FACETS, Ask, Counts, Filters, Hits
 
 FIELDS = ("title", "keywords", "fields", "description")
 WEIGHTS = {"title": 8.0, "keywords": 4.0, "fields": 2.0, "description": 1.0}
@@ -33,7 +35,17 @@ SHAPE = 1  # of the index; another one is made again
 HEAP_BYTES = 64 * 1024**2
 COMMIT_DATASETS = 20_000
 FACET_VALUES_MAX = 1_000
+COUNTED_HITS_MAX = 100_000  # facets of more hits take longer than a search may
+COUNTED_LISTS_MAX = 256  # kept, of common words
+Name = tuple[str | None, Filters, tuple[str, int]]
 _MARK = "mark"
+_CHANGED = (
+    "SELECT c.seq, c.dataset, d.city, d.family, d.license, d.fiscal_year, d.updated,"
+    " s.title, s.keywords, s.fields, s.description, s.title_x, s.keywords_x,"
+    " s.fields_x, s.description_x FROM search_change c"
+    " LEFT JOIN dataset d ON d.id=c.dataset AND d.state='live'"
+    " LEFT JOIN search s ON s.rowid=d.id WHERE c.seq>? AND c.seq<=? ORDER BY c.seq"
+)
 
 
 class TantivyEngine:
@@ -43,11 +55,17 @@ class TantivyEngine:
         database: The node's database, which the index follows.
         folder: Where the index lies.
         plain: Gives the pages of orders that have nothing to do with the query.
+        cube: Counts without a query.
     """
 
-    def __init__(self, database: Database, folder: Path, plain: Fts5Engine) -> None:
+    def __init__(
+        self, database: Database, folder: Path, plain: Fts5Engine, cube: Cube
+    ) -> None:
         self._database = database
         self._plain = plain
+        self._cube = cube
+        self._counted: dict[Name, Counts] = {}  # facets of common words
+        self._counting = threading.Lock()
         self._folder = folder
         self._lock = threading.Lock()
         self._schema = _schema()
@@ -57,25 +75,27 @@ class TantivyEngine:
 
     def page(self, ask: Ask) -> Hits:
         """Return a page of what matches the query and passes the filters."""
+        if not replace(ask.filters, updated_after=None).is_counted:
+            return self._plain.page(ask)  # the index has no such field
         searcher = self._current(ask.mark)
         query = self._query(ask, FACETS)
+        total = self._plain.hits_of_word(ask)
+        facets, about = self._facets(searcher, ask)
         if ask.order != "relevance":
-            whole = searcher.search(query, 1, True)
-            return Hits(
-                self._plain.in_order(ask),
-                _count(whole),
-                "none",
-                self._facets(searcher, ask),
-            )
+            if total is None:
+                total = _count(searcher.search(query, 1, True))
+            return Hits(self._plain.in_order(ask), total, "none", facets, about)
         start = int(ask.after[0]) if ask.after else 0
-        found = searcher.search(query, ask.limit + 1, True, offset=start)
+        # Without a count the lists of words are read only as far as the page needs.
+        found = searcher.search(query, ask.limit + 1, total is None, offset=start)
         addresses = [address for _, address in found.hits]
         ids = searcher.fast_field_values("dataset", addresses) if addresses else []
         return Hits(
             tuple(int(number) for number in ids if number is not None),
-            _count(found),
+            _count(found) if total is None else total,
             "relevance",
-            self._facets(searcher, ask),
+            facets,
+            about,
         )
 
     def follow(self) -> None:
@@ -164,17 +184,15 @@ class TantivyEngine:
     ) -> None:
         """Write the datasets that changed after `done`, and the new mark."""
         writer = index.writer(HEAP_BYTES, 1)
-        if done[0] != mark[0] or done[1] < 0:
+        anew = done[0] != mark[0] or done[1] < 0
+        if anew:
             writer.delete_all_documents()
             done = (mark[0], 0)
-        changed = connection.execute(
-            "SELECT seq, dataset FROM search_change WHERE seq>? AND seq<=?"
-            " ORDER BY seq",
-            (done[1], mark[1]),
-        ).fetchall()
-        for number, (seq, dataset) in enumerate(changed, 1):
-            writer.delete_documents_by_term("dataset", dataset)
-            document = self._document(connection, dataset)
+        changed = connection.execute(_CHANGED, (done[1], mark[1]))
+        for number, (seq, dataset, *values) in enumerate(changed, 1):
+            if not anew:
+                writer.delete_documents_by_term("dataset", dataset)
+            document = self._document(dataset, values)
             if document is not None:
                 writer.add_document(document)
             if number % COMMIT_DATASETS == 0:
@@ -192,21 +210,11 @@ class TantivyEngine:
         )
         writer.commit()
 
-    def _document(
-        self, connection: sqlite3.Connection, dataset: int
-    ) -> tantivy.Document | None:
+    def _document(self, dataset: int, values: Sequence[Any]) -> tantivy.Document | None:
         """Return what the index holds of a dataset; None when it is not live."""
-        row = connection.execute(
-            "SELECT d.city, d.family, d.license, d.fiscal_year, d.updated,"
-            " s.title, s.keywords, s.fields, s.description, s.title_x,"
-            " s.keywords_x, s.fields_x, s.description_x"
-            " FROM dataset d JOIN search s ON s.rowid=d.id"
-            " WHERE d.id=? AND d.state='live'",
-            (dataset,),
-        ).fetchone()
-        if row is None:
+        city, family, license_, year, updated, *texts = values
+        if updated is None or texts[0] is None:
             return None
-        city, family, license_, year, updated, *texts = row
         found = {
             "kind": "dataset",
             "dataset": dataset,
@@ -265,10 +273,42 @@ class TantivyEngine:
             return tantivy.Query.term_query(self._schema, field, key, "freq")
         return tantivy.Query.phrase_query(self._schema, field, [*words])
 
-    def _facets(self, searcher: tantivy.Searcher, ask: Ask) -> Counts:
-        """Return the counts of each facet, leaving its own filter out."""
+    def _facets(
+        self, searcher: tantivy.Searcher, ask: Ask
+    ) -> tuple[Counts, frozenset[str]]:
+        """Return the counts of each facet, leaving its own filter out.
+
+        Also whether they are only about right: those of a common word are counted
+        beside, and are exact from the next question on.
+        """
         if not ask.facets:
-            return {}
+            return {}, frozenset()
+        name = (ask.query.match, ask.filters, ask.mark)
+        known = self._counted.get(name)
+        if known is not None:
+            return known, frozenset()
+        if self._plain.hits_max(ask.query) <= COUNTED_HITS_MAX:
+            return self._count_facets(searcher, ask), frozenset()
+        self._count_beside(searcher, ask, name)
+        return self._cube.facets(ask.mark, ask.filters), frozenset({"facets"})
+
+    def _count_beside(self, searcher: tantivy.Searcher, ask: Ask, name: Name) -> None:
+        """Count the facets on a thread, one question at a time."""
+
+        def count() -> None:
+            try:
+                found = self._count_facets(searcher, ask)
+                self._counted[name] = found
+                while len(self._counted) > COUNTED_LISTS_MAX:
+                    self._counted.pop(next(iter(self._counted)))
+            finally:
+                self._counting.release()
+
+        if self._counting.acquire(blocking=False):
+            threading.Thread(target=count, name="facets").start()
+
+    def _count_facets(self, searcher: tantivy.Searcher, ask: Ask) -> Counts:
+        """Count each facet, leaving its own filter out."""
         plain = [facet for facet in FACETS if not ask.filters.chosen(facet)]
         found = self._terms(searcher, ask, FACETS, plain)
         for facet in FACETS:

@@ -10,9 +10,9 @@ from typing import Literal, Protocol
 
 from shahrdad.node.search.index import Query
 
-Order = Literal["ref", "relevance", "-updated", "title"]
+Order = Literal["ref", "relevance", "-updated", "title", "-quality"]
 Ranking = Literal["none", "relevance", "newest"]
-ORDERS: tuple[Order, ...] = ("ref", "relevance", "-updated", "title")
+ORDERS: tuple[Order, ...] = ("ref", "relevance", "-updated", "title", "-quality")
 FACETS = ("city", "family", "license", "fiscal_year")
 Key = tuple[str, ...]  # where a page ended, in the order's own terms
 Counts = Mapping[str, Mapping[str, int]]
@@ -23,6 +23,12 @@ class Filters:
     """What else a dataset must be; an empty filter lets everything through.
 
     Values of one filter are alternatives; different filters all hold.
+
+    Attributes:
+        families: Those of a theme; "" stands for datasets without a standard.
+        scores: Spans of quality in ten-thousandths, from one to below the other.
+        covers: A Jalali year.
+        tabular: Only what can be downloaded as a table.
     """
 
     city: tuple[str, ...] = ()
@@ -31,6 +37,16 @@ class Filters:
     fiscal_year: tuple[int, ...] = ()
     updated_after: str | None = None
     withdrawn: bool = False
+    families: tuple[str, ...] = ()
+    scores: tuple[tuple[int, int], ...] = ()
+    covers: int | None = None
+    tabular: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether facets alone are asked for, whose counts lie ready."""
+        more = (self.updated_after, self.families, self.scores, self.covers)
+        return not any(more) and not self.tabular
 
     @property
     def state(self) -> str:

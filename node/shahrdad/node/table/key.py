@@ -15,6 +15,8 @@ from decimal import Decimal
 from hashlib import blake2b
 from math import isnan
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -108,16 +110,19 @@ def quoted(column: pa.Array) -> pa.Array:
     )
 
 
-def key_hash(text: str) -> int:
-    """Return the number that decides where parts end (storage 4.1).
+def text_hashes(texts: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return the numbers that decide where parts end (storage 4.1).
 
-    Source: the first 8 bytes, big endian, of BLAKE2b-64 of the key's text.
+    Source: the first 8 bytes, big endian, of BLAKE2b-64 of each key's text.
 
-    >>> key_hash('["1346",1404]')
-    7889897426180775585
+    >>> text_hashes(pa.array(['["1346",1404]'])).tolist()
+    [7889897426180775585]
     """
-    digest = blake2b(text.encode(), digest_size=KEY_HASH_BYTES).digest()
-    return int.from_bytes(digest, "big")
+    hashed = (
+        blake2b(text, digest_size=KEY_HASH_BYTES).digest()
+        for text in texts.cast(pa.large_binary()).to_pylist()
+    )
+    return np.frombuffer(b"".join(hashed), ">u8").astype(np.uint64)
 
 
 def first_values(

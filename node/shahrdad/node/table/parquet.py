@@ -25,7 +25,13 @@ import pyarrow.parquet as pq
 
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.store.contract import Area, ObjectStore, put_bytes
-from shahrdad.node.table.key import Value, first_values, hashable, key_hash, key_texts
+from shahrdad.node.table.key import (
+    Value,
+    first_values,
+    hashable,
+    key_texts,
+    text_hashes,
+)
 from shahrdad.node.table.layout import choose_m, cuts
 from shahrdad.node.table.limits import (
     PART_GROUP_ROWS,
@@ -184,7 +190,8 @@ def key_hashes(
 
     def hashes(start: int, end: int) -> list[int]:
         rows = keys.take(order.slice(start, end - start))
-        return [key_hash(text) for text in key_texts(rows, columns).to_pylist()]
+        found: list[int] = text_hashes(key_texts(rows, columns)).tolist()
+        return found
 
     return hashes
 

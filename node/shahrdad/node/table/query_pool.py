@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
@@ -46,13 +46,18 @@ class QueryPool:
     Args:
         store: Where the tables lie.
         cpu_seconds: Processor time of one query.
+        served: Told how many rows each page has.
     """
 
     def __init__(
-        self, store: ObjectStore, cpu_seconds: float = QUERY_CPU_SECONDS
+        self,
+        store: ObjectStore,
+        cpu_seconds: float = QUERY_CPU_SECONDS,
+        served: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = json.dumps(store_to_json(store)).encode()
         self._cpu_seconds = cpu_seconds
+        self._served = served
         self._free = threading.BoundedSemaphore(WORKERS_MAX)
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
@@ -73,7 +78,9 @@ class QueryPool:
         """
         asked = [list(pair) for pair in pairs]
         about, rows = self._run(table, asked, self._cpu_seconds)
-        return page_from_bytes(about, rows)
+        page = page_from_bytes(about, rows)
+        self._served(len(page.rows))
+        return page
 
     def stats(self, table: TableReader) -> list[dict[str, Any]]:
         """Return the statistics of every column.

@@ -79,6 +79,12 @@ class TableReader:
             self._schema = self.open(self.parts[0]).schema_arrow
         return self._schema
 
+    def remember(self, schemas: dict[Digest, pa.Schema]) -> None:
+        """Take the columns from what is known of the first part, or note them there."""
+        first = self.parts[0].digest
+        self._schema = schemas.get(first)
+        schemas[first] = self.schema
+
     def open(self, part: Part) -> pq.ParquetFile:
         """Open one part, verified."""
         return read_part(self.store, self.area, part)
