@@ -53,6 +53,8 @@ PATHS = (
     "/budget/kerman/1403?side=source",
     "/projects/map",
     "/projects/map?city=shiraz",
+    "/reuses",
+    "/reuses?kind=app&ref=kerman/projects",
     "/permits?city=shiraz",
     "/status",
     "/style",

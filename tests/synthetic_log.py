@@ -45,10 +45,14 @@ def body_of(number: int) -> bytes:
 
 def put_of(number: int, body: bytes, prev: int | None = None) -> bytes:
     """Return the entry of a record, as `entry.put` writes it."""
+    return _put(number, len(body), sha256(body).hexdigest(), prev)
+
+
+def _put(number: int, size: int, digest: str, prev: int | None = None) -> bytes:
     prev_text = "null" if prev is None else str(prev)
     return (
-        f'{{"bytes":{len(body)},"key":"ds/record-{number}","op":"put","prev":{prev_text}'
-        f',"sha256":"{sha256(body).hexdigest()}","time":"{TIME}","v":1}}'
+        f'{{"bytes":{size},"key":"ds/record-{number}","op":"put","prev":{prev_text}'
+        f',"sha256":"{digest}","time":"{TIME}","v":1}}'
     ).encode()
 
 
@@ -74,9 +78,19 @@ class SyntheticLog:
     def __init__(self, origin: str, count: int, above: int = 0) -> None:
         self.origin = origin
         self.size = count
-        self._above = above
+        bodies = [body_of(above + number) for number in range(1, count)]
+        digests = [sha256(body) for body in bodies]
         self.raws = [entries.genesis(origin, "synthetic/1", time=TIME)]
-        self.raws += [put_of(n, body_of(above + n)) for n in range(1, count)]
+        self.raws += [
+            _put(number, len(body), digest.hexdigest())
+            for number, (body, digest) in enumerate(
+                zip(bodies, digests, strict=True), 1
+            )
+        ]
+        self._bodies = [
+            Body(digest.digest(), body)
+            for body, digest in zip(bodies, digests, strict=True)
+        ]
         leaves = [sha256(b"\0" + raw).digest() for raw in self.raws]
         self._levels = levels_of(leaves)
         text = Checkpoint(origin, count, tree.root_at(count, self.hash)).text()
@@ -119,8 +133,7 @@ class SyntheticLog:
             end = min(self.size, (start // TILE_WIDTH + 1) * TILE_WIDTH)
             bodies: tuple[Body, ...] = ()
             if body_mode is not BodyMode.NONE:
-                held = [body_of(self._above + n) for n in range(max(1, start), end)]
-                bodies = tuple(Body(sha256(body).digest(), body) for body in held)
+                bodies = tuple(self._bodies[max(0, start - 1) : end - 1])
             raws = tuple(self.raws[start:end])
             yield LogChunk(start, raws, bodies, self._proof(end))
             start = end

@@ -26,7 +26,8 @@ PAGES = (
     "/", "/datasets", "/datasets?q=بودجه", "/d/kerman/projects",
     "/d/kerman/projects/rows", "/d/kerman/projects/diff", "/budget",
     "/budget/kerman/1404", "/systems", "/projects", "/projects/map", "/compare",
-    "/permits", "/ideas", "/resolutions", "/cities", "/cities/kerman", "/federation",
+    "/permits", "/ideas", "/resolutions", "/reuses", "/api", "/cities",
+    "/cities/kerman", "/federation",
     "/report/1404-08", "/report/1404-08/agenda", "/verify", "/standards/projects",
     "/status", "/help", "/d/kerman/projects/feedback", "/d/kerman/projects/versions",
 )  # fmt: skip

@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from http_world import World
 from portal_world import parquet
@@ -65,6 +65,25 @@ def test_search_by_keyboard(browser: Browser, node_url: str, language: str) -> N
     page.close()
 
     assert 1 == heading
+
+
+def test_the_list_follows_what_is_typed(browser: Browser, node_url: str) -> None:
+    """The list changes while one types: same page, same focus, filters and address."""
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{node_url}/en/datasets?city=kerman")
+    page.evaluate("() => { window.stays = true }")
+    page.locator("#q").press_sequentially("contracts")
+    page.wait_for_url("**q=contracts*")
+    expect(page.locator(".results article")).to_have_count(1)
+    focus = page.evaluate("() => window.stays && document.activeElement.id")
+    address = page.url
+    page.close()
+
+    assert "q" == focus
+    assert "city=kerman" in address
+    assert [] == said
 
 
 def test_explore_by_keyboard(browser: Browser, node_url: str) -> None:

@@ -9,14 +9,21 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from account_world import add_person, token_of
 from ckan_simulator import File, Portal, PortalDialler, Reply, serve
 from http_world import fill, make_world
-from node_world import make_config, make_node
+from node_world import make_config, make_node, replace
 from shahrdad.federation.bridge.files import FileFetcher
 from shahrdad.federation.bridge.site import CkanSite
+from shahrdad.node.accounts import people
+from shahrdad.node.accounts.moments import present
+from shahrdad.node.accounts.roles import MACHINE, parse_grant
 from shahrdad.node.bridge.inward import InwardBridge
 from shahrdad.node.bridge.ledger import Ledger
 from shahrdad.node.bridge.rows import Settings
+from shahrdad.node.city import Node
+from shahrdad.node.config import PublishSection, load
+from shahrdad.node.config_file import render
 from shahrdad.node.http.app import create_app
 
 
@@ -69,6 +76,44 @@ def test_add_run_hold_approve_and_push(tmp_path: Path) -> None:
         if one["name"] == "tehran"
     ]
     assert [] == pushed["plan"]  # what came from CKAN is not given to CKAN
+
+
+def test_four_eyes_from_end_to_end(tmp_path: Path) -> None:
+    """The bridge's token hands in; another person's publishes the list it looked at."""
+    file = make_config(tmp_path)
+    config = load(file)
+    file.write_text(render(replace(config, publish=PublishSection())), "utf-8")
+    with Node(load(file)) as node:
+        add_person(node, "petra", "publisher", password=None)
+        with node.database.transaction() as connection:
+            grants = [parse_grant("editor:ckan-tehran")]
+            people.add(
+                connection, MACHINE, "bridge", grants, kind="service", at=present()
+            )
+        bridge, petra = tmp_path / "bridge.token", tmp_path / "petra.token"
+        bridge.write_text(token_of(node, "bridge", "bridge:run"), "utf-8")
+        petra.write_text(token_of(node, "petra", "approve"), "utf-8")
+    portal = Portal()
+    portal.put("a0")
+    with serve(portal) as url:
+        shahrdad(file, "add", "tehran", url)
+        shahrdad(file, "run", "tehran", code=4)
+        run = ("run", "tehran", "--token-file", str(bridge))
+        submitted = shahrdad(file, *run, code=6)
+        number = str(submitted["run"])
+        listed = shahrdad(file, "list", "--run", number)
+        approve = ("approve", number, "--digest", listed["digest"], "--offline")
+        shahrdad(file, *approve, "--token-file", str(bridge), code=4)
+        shahrdad(file, *approve[:2], "--token-file", str(petra), "--offline", code=2)
+        approved = shahrdad(file, *approve, "--token-file", str(petra))
+        done = shahrdad(file, *run)
+
+    assert (1, 0) == (
+        submitted["counts"]["submitted"],
+        submitted["counts"]["published"],
+    )
+    assert listed["drafts"] == approved["published"]
+    assert 1 == done["counts"]["unchanged"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Finding datasets: both engines, one suite; pages, filters, facets, near words."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -278,3 +279,29 @@ def test_edits_are_one_step_away() -> None:
     assert {"بوجه", "بودججه", "بودحه", "بوددجه", "بودهج"} <= near
     assert "بودجه" not in near
     assert "بوچجهه" not in near
+
+
+def test_facets_of_common_words_are_counted_beside(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first answer says that they are about right; soon they are exact."""
+    tantivy = pytest.importorskip(
+        "shahrdad.node.search.tantivy", reason='tantivy needs the extra "search"'
+    )
+    search = Search(shelf.database, shelf.catalog, "tantivy")
+    exact = search.find("بودجه", facets=True)
+    other = Search(shelf.database, shelf.catalog, "tantivy")
+    monkeypatch.setattr(tantivy, "COUNTED_HITS_MAX", 0)
+    first = other.find("بودجه", facets=True)
+    until = time.monotonic() + 20
+    later = first
+    while later.approximate and time.monotonic() < until:
+        later = other.find("بودجه", facets=True)
+
+    assert (frozenset(), frozenset({"facets"})) == (
+        exact.approximate,
+        first.approximate,
+    )
+    assert (exact.ids, exact.total) == (first.ids, first.total)
+    assert search.find("", facets=True).facets == first.facets
+    assert (exact.facets, frozenset()) == (later.facets, later.approximate)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from shahrdad.client import limits
-from shahrdad.client.source import Found, Query, require_ref
+from shahrdad.client.source import Computed, Found, Query, require_ref
 from shahrdad.client.values import Change, Hit, Text, Version
 from shahrdad.client.web import Query as Parameters
 from shahrdad.client.web import Web
@@ -108,6 +108,42 @@ class ApiSource:
                 return
             cursor = str(following)
 
+    def computed(self, name: str, asked: Mapping[str, Any]) -> Computed:
+        """Return a table of figures, page after page of one state of the node."""
+        path = f"/v1/analyses/{quote(name, safe='')}"
+        query = {key: value for key, value in asked.items() if value is not None}
+        query["limit"] = limits.PAGE_ROWS
+        first = page = self._web.json(path, query)
+        rows = self._objects(page, path, "items")
+        while (cursor := page.get("next_cursor")) is not None:
+            page = self._web.json(path, {**query, "cursor": str(cursor)})
+            found = self._objects(page, path, "items")
+            if not found or page.get("inputs_digest") != first.get("inputs_digest"):
+                self._web.refuse(path, "pages of two states")
+            rows += found
+        return Computed(
+            name,
+            tuple(self._objects(first, path, "fields")),
+            tuple(rows),
+            tuple(
+                (
+                    self._member(one, path, "ref", kind=str),
+                    self._member(one, path, "version", kind=int),
+                    self._member(one, path, "digest", kind=str),
+                )
+                for one in self._objects(first, path, "inputs")
+            ),
+            self._member(first, path, "inputs_digest", kind=str),
+            tuple(
+                (
+                    self._member(one, path, "ref", kind=str),
+                    self._member(one, path, "reason", kind=str),
+                )
+                for one in self._objects(first, path, "excluded")
+            ),
+            tuple(map(str, self._member(first, path, "missing", kind=list))),
+        )
+
     def read_object(self, digest: Digest, size: int, found: Found) -> bytes:
         """Return an object's bytes, from the mirror of the node or where it says."""
         return self._at_places(digest, found, lambda at: self._web.get(at, size))
@@ -182,6 +218,15 @@ class ApiSource:
         if type(value) is not kind:
             self._web.refuse(path, f"no {'.'.join(names)}")
         return value
+
+    def _objects(
+        self, said: Mapping[str, Any], path: str, name: str
+    ) -> list[dict[str, Any]]:
+        """Return a member that is a list of objects."""
+        found = self._member(said, path, name, kind=list)
+        if any(type(item) is not dict for item in found):
+            self._web.refuse(path, f"{name} has an item that is no object")
+        return found
 
     def _hit(self, item: dict[str, Any]) -> Hit:
         """Return a dataset object as a hit."""

@@ -18,5 +18,6 @@ RETRY_AFTER_SECONDS_MAX = 60.0  # a node that asks for more is reported instead
 WAIT_SECONDS_MAX = 50
 
 PAGE_DATASETS = 200
+PAGE_ROWS = 1_000  # of a table of figures
 CACHE_BYTES_MAX = 2_147_483_648
 CACHE_TEMPORARY_SECONDS_MAX = 86_400  # what a killed process left behind

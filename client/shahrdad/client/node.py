@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from shahrdad.client import limits
+from shahrdad.client.analysis import Analysis, analysis
 from shahrdad.client.cache import Cache
 from shahrdad.client.chain import Asked
 from shahrdad.client.dataset import Dataset
@@ -120,6 +121,22 @@ class Node:
             RequestError: NOT_OFFERED when nothing is left.
         """
         return self.family(family).table(cities, year=year, **how)
+
+    def analysis(self, name: str, *, verify: bool = True, **asked: Any) -> Analysis:
+        """Return figures over all cities that the first node computed.
+
+        Args:
+            name: For example "budgets", "duplicates", "delays"; `/v1/analyses` lists
+                them with their parameters.
+            verify: Whether each version that the figures rest on is looked up in its
+                city's log. The figures stay the node's word: nobody signed them.
+            asked: Parameters, for example `year=1404`, `city="kerman"`.
+
+        Raises:
+            RequestError: PARAMETER_UNKNOWN, PARAMETER_VALUE; NOT_OFFERED by a mirror.
+            PeerError: NODE_ANSWER; VERIFICATION_FAILED: a log has another record.
+        """
+        return analysis(self._library, name, asked, verify=verify)
 
     def history(self, ref: str) -> list[Version]:
         """Return the versions of a dataset, newest first, as its source lists them."""

@@ -49,6 +49,28 @@ class Found:
     places: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A table of figures as a node gives it: its word alone.
+
+    Attributes:
+        name: Of the analysis.
+        fields: Name and type of each column.
+        inputs: Reference, version and digest of each version it rests on.
+        inputs_digest: What the node says pins them.
+        excluded: Reference and reason of each dataset that was left out.
+        missing: Cities that published nothing of it.
+    """
+
+    name: str
+    fields: tuple[Mapping[str, Any], ...]
+    rows: tuple[Mapping[str, Any], ...]
+    inputs: tuple[tuple[str, int, str], ...]
+    inputs_digest: str
+    excluded: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+
+
 class Source(Protocol):
     """One node or mirror, read.
 
@@ -75,6 +97,10 @@ class Source(Protocol):
 
     def changes(self, after: str | None, wait_seconds: int) -> Iterator[Change]:
         """Yield what the source learned after a cursor of its own, oldest first."""
+        ...
+
+    def computed(self, name: str, asked: Mapping[str, Any]) -> Computed:
+        """Return a table of figures that the source computes."""
         ...
 
     def read_object(self, digest: Digest, size: int, found: Found) -> bytes:

@@ -15,7 +15,7 @@ from shahrdad.client import limits
 from shahrdad.client.folding import matches
 from shahrdad.client.mirror_files import MirrorFiles
 from shahrdad.client.replay import Event, ReplayedLog, replay
-from shahrdad.client.source import Found, Query
+from shahrdad.client.source import Computed, Found, Query
 from shahrdad.client.values import Change, Hit, Text, Version
 from shahrdad.datasets.errors import (
     ConflictError,
@@ -77,6 +77,15 @@ class StaticSource:
             "log",
             moment,
         )
+
+    def computed(self, name: str, asked: Mapping[str, Any]) -> Computed:
+        """Refuse: a mirror's files hold no figures.
+
+        Raises:
+            RequestError: NOT_OFFERED.
+        """
+        del asked
+        raise RequestError(Reason.NOT_OFFERED, node=self.name, subject=name[:100])
 
     def versions(self, ref: str) -> list[Version]:
         """Return the versions of a dataset, newest first."""

@@ -85,6 +85,10 @@ CREATE VIRTUAL TABLE card_gone USING fts5(
   title, keywords, fields, description, tokenize='unicode61'
 );
 """,
+    """
+ALTER TABLE dataset ADD COLUMN score INTEGER NOT NULL DEFAULT 0;  -- written with cards
+CREATE INDEX dataset_score ON dataset(score, ref);
+""",
 )
 
 CLEAR = """

@@ -100,6 +100,9 @@ class Cards:
         except UNMAKEABLE:
             return
         _put(connection, self.mark, found, card, (log, fiscal_year, title_key))
+        connection.execute(
+            "UPDATE dataset SET score=? WHERE id=?", (card.score, dataset)
+        )
         if found.state == "withdrawn":
             connection.execute(
                 "INSERT INTO card_gone(rowid, title, keywords, fields, description)"

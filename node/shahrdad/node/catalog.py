@@ -19,7 +19,7 @@ State = Literal["live", "withdrawn"]
 _COLUMNS = (
     "d.id, d.ref, d.city, d.slug, d.family, d.license, d.fiscal_year, d.rows, d.bytes,"
     " d.state, d.version, d.idx, d.first_published, d.updated, d.reason, d.replaced_by,"
-    " d.title_fa, d.title_en, d.sha256, l.origin"
+    " d.title_fa, d.title_en, d.sha256, l.origin, d.score"
 )
 _FROM = "FROM dataset d JOIN log l ON l.id = d.log"
 _VERSIONS = (
@@ -56,6 +56,7 @@ class Dataset:
     title_en: str
     digest: Digest
     origin: str
+    score: int = 0  # of quality, in ten-thousandths
 
     @property
     def name(self) -> str:
@@ -248,7 +249,7 @@ class Catalog:
 def _dataset(row: tuple[Any, ...]) -> Dataset:
     """Build a dataset from a row of `_COLUMNS`."""
     values = [*row]  # in the order of _COLUMNS
-    values[-2] = Digest(values[-2])
+    values[-3] = Digest(values[-3])
     return Dataset(*values)
 
 

@@ -5,8 +5,17 @@
 learned, in its own order. `search` is the full-text index over folded words.
 """
 
+
+def search_table(name: str) -> str:
+    """Return the statement that makes a full-text index of this name."""
+    return f"""CREATE VIRTUAL TABLE {name} USING fts5(
+  title, keywords, fields, description,
+  title_x, keywords_x, fields_x, description_x, tokenize='unicode61'
+)"""
+
+
 MIGRATIONS = (
-    """
+    f"""
 CREATE TABLE projection(
   log INTEGER PRIMARY KEY,
   size INTEGER NOT NULL              -- entries applied to the tables below
@@ -74,18 +83,17 @@ CREATE TABLE term_key(               -- search keys: how many datasets a word fi
 CREATE TABLE search_change(          -- the last change of each indexed dataset
   seq INTEGER PRIMARY KEY AUTOINCREMENT, dataset INTEGER NOT NULL UNIQUE
 ) STRICT;
-CREATE VIRTUAL TABLE search USING fts5(
-  title, keywords, fields, description,
-  title_x, keywords_x, fields_x, description_x, tokenize='unicode61'
-);
+{search_table("search")};
 """,
 )
 
-CLEAR = """
+# The index is dropped: FTS5 would take its rows out of it one by one.
+CLEAR = f"""
 DELETE FROM projection; DELETE FROM dataset; DELETE FROM dataset_version;
 DELETE FROM dataset_facet; DELETE FROM change_feed;
 UPDATE feed_epoch SET epoch=lower(hex(randomblob(8)));
-DELETE FROM term; DELETE FROM term_key; DELETE FROM search;
+DELETE FROM term; DELETE FROM term_key;
+DROP TABLE search; {search_table("search")};
 DELETE FROM search_change;
 DELETE FROM object_ref WHERE kind='body';
-"""
+"""  # noqa: S608 - a name from here

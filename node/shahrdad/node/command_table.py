@@ -73,6 +73,7 @@ COMMANDS = {  # name: (import path, one line of help)
     "deliver": ("deliver:deliver", "Fetch what running systems deliver regularly."),
     "gc": ("upkeep:gc", "Delete objects that nothing names any more."),
     "store": ("upkeep:store", "Read the objects again, and mend them from peers."),
+    "usage": ("usage:usage", "Show how often each dataset was read, and by what."),
     "index": ("upkeep:index", "Make the search index again."),
     "backup": ("backup:app", "Back up what no mirror holds, and restore it."),
     "completion": ("completion:completion", "Print the completion script of a shell."),

@@ -11,7 +11,7 @@ give a dataset without a title, not an error.
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -287,12 +287,8 @@ def _adopt(
     ).fetchone()
     if row is None:
         return
-    slug = ref.partition("/")[2]
-    try:
-        body = strict_json.loads(row[0], bytes_max=RECORD_BYTES_MAX)
-    except ShahrdadError:
-        body = {}
-    facts = facts_of(body, slug)
+    body = _body(row[0])
+    facts = facts_of(body, ref.partition("/")[2])
     connection.execute(
         "UPDATE dataset_version SET state='held', rows=?, change=?"
         " WHERE dataset=? AND n=?",
@@ -305,6 +301,35 @@ def _adopt(
             ("object" if item.public else "private", item.digest.raw, f"{ref}@{n}"),
         )
     _show(connection, dataset, n, facts)
+
+
+def bodies(
+    connection: sqlite3.Connection, numbers: Sequence[int]
+) -> dict[int, Mapping[str, Any]]:
+    """Return the records of datasets, by row number, as the catalog reads them.
+
+    Args:
+        connection: To the node's database.
+        numbers: Of datasets; one whose record is not held is left out.
+    """
+    found = {}
+    for number in numbers:
+        row = connection.execute(
+            "SELECT b.content FROM dataset d JOIN body b ON b.sha256=d.sha256"
+            " WHERE d.id=?",
+            (number,),
+        ).fetchone()
+        if row is not None:
+            found[number] = _body(row[0])
+    return found
+
+
+def _body(content: bytes) -> Mapping[str, Any]:
+    """Return a record; of one that is spoilt, nothing."""
+    try:
+        return strict_json.loads(content, bytes_max=RECORD_BYTES_MAX)
+    except ShahrdadError:
+        return {}
 
 
 def _show(connection: sqlite3.Connection, dataset: int, n: int, facts: Facts) -> None:

@@ -100,6 +100,11 @@ async def serve(
         threading.Thread(target=_rounds, args=(node, ended), name="rounds"),
         threading.Thread(target=housekeeping.run, args=(node, ended), name="house"),
     ]
+    if app.state.usage is not None:
+        counting = threading.Thread(
+            target=app.state.usage.run, args=(ended,), name="usage"
+        )
+        threads.append(counting)
     try:
         grpc_port = await _start(federation, node)
         serving = asyncio.create_task(http.serve(sockets=[listener]))

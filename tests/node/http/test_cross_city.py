@@ -57,6 +57,27 @@ def test_filters_on_the_origin(client: TestClient) -> None:
     assert (0, []) == (none["total"], none["rows"])
 
 
+def test_statistics_over_cities(client: TestClient) -> None:
+    """Every column of the one table, and what its figures rest on."""
+    rows = get(client, f"{SYSTEMS}/rows?limit=1000").json()
+    found = get(client, f"{SYSTEMS}/stats").json()
+    columns = {one["name"]: one for one in found["columns"]}
+
+    assert rows["total"] == found["rows"]
+    assert [one["name"] for one in rows["fields"]] == list(columns)
+    assert 2 == columns["_city"]["distinct"]
+    assert rows["inputs_digest"] == found["inputs_digest"]
+    assert found == get(client, "/v1/standards/active_systems/stats").json()
+
+
+def test_statistics_of_what_nobody_published(client: TestClient) -> None:
+    """No table has no columns, and a standard that is none is not found."""
+    before = get(client, f"{SYSTEMS}/stats?as_of=1390-01-01").json()
+
+    assert (0, []) == (before["rows"], before["columns"])
+    get(client, "/v1/families/none/stats", 404)
+
+
 def test_groups_over_cities(client: TestClient) -> None:
     """Counts by city."""
     query = "_city__groupby&system_id__count"
@@ -95,7 +116,7 @@ def test_standard_of_nobody_is_empty(client: TestClient) -> None:
     assert 404 == client.get("/v1/standards/nothing/rows").status_code
 
 
-@pytest.mark.parametrize("ext", ["csv", "json", "ndjson", "parquet", "arrow"])
+@pytest.mark.parametrize("ext", ["csv", "json", "ndjson", "parquet", "arrow", "arrows"])
 def test_union_as_a_file(client: TestClient, ext: str) -> None:
     """The same rows in every format."""
     query = "?_city__exact=rasht&fields=_city,system_id"
@@ -115,6 +136,8 @@ def read(ext: str, body: bytes) -> list[dict[str, Any]]:
         return [json.loads(line) for line in body.splitlines()]
     if ext == "parquet":
         return list(pq.read_table(io.BytesIO(body)).to_pylist())
+    if ext == "arrows":
+        return list(pa.ipc.open_stream(body).read_all().to_pylist())
     return list(pa.ipc.open_file(body).read_all().to_pylist())
 
 

@@ -37,10 +37,10 @@ def test_dataset_object_shows_the_newest_version(client: TestClient) -> None:
 
 
 def test_what_is_not_known_is_null(client: TestClient) -> None:
-    """A missing number is null, never 0: an absent score is not the worst one."""
+    """A missing number is null, never 0: no report of errors is not none of them."""
     found = get(client, BUDGET)
 
-    assert found["quality"]["score"] is None
+    assert found["quality"]["errors"] is None
     assert found["resources"][0]["original"] is None
 
 

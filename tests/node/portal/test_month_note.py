@@ -42,7 +42,7 @@ def test_code_is_the_digest_of_the_forums_line() -> None:
         LogRoot("a.example/log", 3, "aa" * 32),
         LogRoot("b.example/log", 7, "bb" * 32),
     )
-    line = MonthRoots("f.example/members", "1404-09", logs).content()
+    ((_, line),) = MonthRoots("f.example/members", "1404-09", logs).bodies()
     code = month_note.code("f.example/members", "1404-09", pinned)
 
     assert Digest.of(line).hex == code

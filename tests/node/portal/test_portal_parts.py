@@ -316,3 +316,33 @@ def test_kept_pages_are_bounded(
 
     assert is_kept is (pages.get("a") is not None)
     assert pages.get("c") is not None
+
+
+@pytest.mark.parametrize("language", ["fa", "en"])
+def test_a_dataset_is_cited_and_leads_elsewhere(
+    client: TestClient, language: str
+) -> None:
+    """Its page cites the version by an address that never changes, and names others."""
+    page = client.get(f"/{language}/d/kerman/projects").text
+    cited = page[page.index('id="cite"') :]
+
+    assert "/d/kerman/projects/v/2" in cited
+    for form in ("txt", "bib", "csl.json"):
+        address = f"/v1/datasets/kerman/projects/v/2/citation.{form}"
+        assert address in cited
+        assert 200 == client.get(address).status_code
+    for city in ("shiraz", "mashhad"):
+        assert f'href="/{language}/d/{city}/projects"' in cited
+    assert 'id="elsewhere"' not in client.get("/en/d/kerman/contracts").text
+
+
+def test_each_filter_can_be_dropped(client: TestClient) -> None:
+    """What is chosen stands above the list, each with a link that drops it alone."""
+    page = client.get("/en/datasets?city=kerman&family=projects").text
+    chosen = page[page.index('class="tags section-table"') :]
+    chosen = chosen[: chosen.index("</p>")]
+    links = re.findall(r'href="([^"]*)"', chosen)
+
+    assert ["?family=projects", "?city=kerman"] == links
+    assert "Kerman" in chosen
+    assert 'class="tags section-table"' not in client.get("/en/datasets").text

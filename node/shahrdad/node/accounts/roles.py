@@ -44,6 +44,7 @@ class Action(StrEnum):
     REDACT = "redact"
     REDACT_APPROVE = "redact.approve"
     FEEDBACK = "feedback.decide"
+    BRIDGE = "bridge.run"
     ACCOUNTS = "accounts"
     TOKENS = "tokens"
     TOKENS_OWN = "tokens.own"
@@ -66,6 +67,7 @@ ALLOWED: dict[Action, frozenset[Role]] = {
     Action.REDACT: frozenset({Role.PUBLISHER, Role.ADMIN}),
     Action.REDACT_APPROVE: frozenset({Role.PUBLISHER, Role.ADMIN}),
     Action.FEEDBACK: frozenset({Role.PUBLISHER, Role.ADMIN}),
+    Action.BRIDGE: _WRITERS,
     Action.ACCOUNTS: frozenset({Role.ADMIN}),
     Action.TOKENS: frozenset({Role.ADMIN}),
     Action.TOKENS_OWN: _EVERYONE,
@@ -85,6 +87,7 @@ SCOPE_OF: dict[Action, str | None] = {  # None: a token is enough, whatever its 
     Action.REDACT: "draft:write",
     Action.REDACT_APPROVE: "approve",
     Action.FEEDBACK: "approve",
+    Action.BRIDGE: "bridge:run",
     Action.ACCOUNTS: "admin:accounts",
     Action.TOKENS: "admin:tokens",
     Action.TOKENS_OWN: "admin:tokens",

@@ -3,7 +3,8 @@
     listing    pages are noted with the cursor behind them
     deciding   one transaction: what is to be done with each dataset, and the brake
     held       a person looks at the list, and says `bridge approve RUN`
-    applying   dataset by dataset: a version or a tombstone, then its row in the ledger
+    applying   dataset by dataset: a version or a tombstone, then its row in the ledger;
+               under four eyes a draft of either (`submitting`)
 
 A kill in `applying` repeats one dataset, whose record then says the same as the newest
 version, and that appends nothing. The same holds for a ledger that lagged behind.
@@ -39,23 +40,31 @@ from shahrdad.federation.bridge.listing import (
     is_doubtful,
 )
 from shahrdad.federation.bridge.names import dataset_slug
-from shahrdad.federation.bridge.packages import change_digest, package_id, read
+from shahrdad.federation.bridge.packages import (
+    Package,
+    change_digest,
+    package_id,
+    read,
+)
 from shahrdad.federation.bridge.site import Found, Site
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import publish
+from shahrdad.node.accounts.roles import Actor
 from shahrdad.node.bridge import records
-from shahrdad.node.bridge.keeping import Keeper
+from shahrdad.node.bridge.keeping import Contents, Keeper, Shelf
 from shahrdad.node.bridge.ledger import Ledger
-from shahrdad.node.bridge.rows import Held, Run, Seen, Source
+from shahrdad.node.bridge.reporting import report_of
+from shahrdad.node.bridge.rows import Held, Outcome, Run, Seen, Source
+from shahrdad.node.bridge.submitting import Submitter
 from shahrdad.node.limits import RECORD_BYTES_MAX
+from shahrdad.node.store.contract import Area
 
 if TYPE_CHECKING:
     from shahrdad.federation.bridge.files import FileFetcher
-    from shahrdad.node.city import Node
+    from shahrdad.node.city import Newest, Node
 
 RESUME_AGE = timedelta(hours=24)  # an older look is not gone on with
-LISTED_MAX = 1_000  # datasets that a report names one by one
 FAULTS = (PeerError, RequestError, UnavailableError)
 
 
@@ -77,16 +86,27 @@ class InwardBridge:
         source: The source.
         site: Its portal.
         fetcher: Fetches files; None where links are kept.
+        by: Who hands in, under four eyes.
+
+    Raises:
+        RequestError: FORBIDDEN, SCOPE_MISSING.
     """
 
     def __init__(
-        self, node: "Node", source: Source, site: Site, fetcher: "FileFetcher | None"
+        self,
+        node: "Node",
+        source: Source,
+        site: Site,
+        fetcher: "FileFetcher | None",
+        by: Actor | None = None,
     ) -> None:
         self._node = node
         self._source = source
         self._site = site
         self._ledger = Ledger(node.database.connect)
         self._taken: set[str] = set()
+        four_eyes = node.config.publish.approval != "single"
+        self._desk = Submitter(node, source, by) if four_eyes and by else None
         links_only = source.settings.files == "link"
         self._keeper = Keeper(
             node, source, self._ledger, None if links_only else fetcher
@@ -133,16 +153,20 @@ class InwardBridge:
             return self._apply(self._ledger.run(number), None)
 
     def _check_approval(self) -> None:
-        if self._node.config.publish.approval != "single":
+        if self._node.config.publish.approval != "single" and self._desk is None:
             raise RequestError(Reason.APPROVAL_NEEDED)
 
     def _resumed(self) -> Run | None:
-        """Return a killed run to go on with; an old or a held one is given up."""
+        """Return a run to go on with: killed, or released by a person.
+
+        An old look is given up, and a held run. Applying is gone on with at any age:
+        the portal is asked again about each dataset.
+        """
         run = self._ledger.open_run(self._source.id)
         if run is None:
             return None
         age = datetime.now(UTC) - datetime.fromisoformat(run.started)
-        if run.state in {"listing", "applying"} and age < RESUME_AGE:
+        if run.state == "applying" or (run.state == "listing" and age < RESUME_AGE):
             return run
         self._ledger.set_state(run.id, "abandoned", ended=publish.now())
         return None
@@ -150,6 +174,8 @@ class InwardBridge:
     def _adopt(self) -> None:
         """Bring the ledger up to the log: it may have been lost, or have lagged."""
         self._node.projection.follow()
+        if self._desk is not None:
+            self._desk.settle_published()
         held = self._ledger.held(self._source.id)
         city = self._node.config.node.city
         prefix = f"ckan-{self._source.name}-"
@@ -242,6 +268,8 @@ class InwardBridge:
             self._compare_with_list(look)
         known = self._ledger.held(self._source.id)
         held = {number: item.digest for number, item in known.items() if item.live}
+        if self._desk is not None:
+            held = self._desk.expected(held)
         missing = compare(held, look.digests).missing
         rows: list[tuple[str, str, Digest | None, Decision]] = [
             (package, known[package].name, None, decision)
@@ -377,7 +405,14 @@ class InwardBridge:
         self._ledger.set_state(run.id, state, ended=publish.now(), report=report)
         return report
 
+    def _report(
+        self, run: Run, state: str, fault: ShahrdadError | None = None
+    ) -> dict[str, Any]:
+        return report_of(self._node, self._source, run, state, fault)
+
     def _apply_one(self, run: Run, item: Seen, held: Held | None) -> None:
+        if self._desk is not None and self._desk.has_waiting(run, item):
+            return
         match item.decision:
             case Decision.NEW | Decision.CHANGED:
                 self._write(run, item, held)
@@ -422,45 +457,49 @@ class InwardBridge:
             )
             return
         self._ledger.keep(self._source.id, package.id, slug, package.name, live=False)
-        contents = self._keeper.gather(package, ref)
+        if self._desk is not None:
+            shelf = self._desk.shelf(package.id)
+        else:
+            shelf = Shelf(Area.OBJECT, "job", ref)
+        contents = self._keeper.gather(package, ref, shelf)
+        outcome: Outcome = "unchanged"
         with self._node.database.exclusive("publish"):
-            self._node.projection.follow()
-            before = self._node.newest(ref)
-            body = records.build(
-                self._node,
-                self._source,
-                package,
-                slug,
-                contents,
-                before,
-                publish.now(),
-            )
-            same = (
-                before is not None
-                and before.live
-                and records.content(before.body) == records.content(body)
-            )
-            if not same:
-                self._append(slug, body)
+            before, body = self._next_version(package, slug, contents)
+            if not _says_the_same(before, body):
+                if self._desk is not None:
+                    self._desk.put(run, item, package, body, contents, before)
+                    outcome = "submitted"
+                else:
+                    self._node.append_put(f"ds/{slug}", strict_json.canonical(body))
+                    self._node.projection.follow()
+                    outcome = "published"
         self._ledger.settle(
             run,
             item.package,
-            "unchanged" if same else "published",
+            outcome,
             digest=None if contents.come_back else item.digest,
             faults=contents.faults,
         )
 
-    def _append(self, slug: str, body: dict[str, Any]) -> None:
-        """Sign a record; the caller holds the publishing lock."""
-        content = strict_json.canonical(body)
-        if len(content) > RECORD_BYTES_MAX:
-            raise DataError(
-                Reason.TOO_LARGE,
-                size_bytes=len(content),
-                size_bytes_max=RECORD_BYTES_MAX,
-            )
-        self._node.append_put(f"ds/{slug}", content)
+    def _next_version(
+        self, package: Package, slug: str, contents: Contents
+    ) -> "tuple[Newest | None, dict[str, Any]]":
+        """Return the newest version and the record of the next.
+
+        Raises:
+            DataError: TOO_LARGE.
+        """
         self._node.projection.follow()
+        before = self._node.newest(f"{self._node.config.node.city}/{slug}")
+        body = records.build(
+            self._node, self._source, package, slug, contents, before, publish.now()
+        )
+        size = len(strict_json.canonical(body))
+        if size > RECORD_BYTES_MAX:
+            raise DataError(
+                Reason.TOO_LARGE, size_bytes=size, size_bytes_max=RECORD_BYTES_MAX
+            )
+        return before, body
 
     def _new_slug(self, package: str, name: str) -> str:
         """Return a slug that no other dataset of the city has or had."""
@@ -473,72 +512,31 @@ class InwardBridge:
         if self._site.show(item.package).word is not Word.GONE:
             self._ledger.settle(run, item.package, "kept")
             return
-        # Before the tombstone: else a kill between the two would look as if a person
-        # had withdrawn it, and a dataset that comes back would stay away.
-        self._ledger.set_live(self._source.id, item.package, live=False)
+        outcome: Outcome = "withdrawn"
         try:
-            publish.withdraw(self._node, f"{self._node.config.node.city}/{held.slug}")
+            if self._desk is not None:
+                self._desk.withdraw(run, item, held.slug)
+                outcome = "submitted"
+            else:
+                # Before the tombstone: else a kill between the two would look as if a
+                # person had withdrawn it, and one that comes back would stay away.
+                self._ledger.set_live(self._source.id, item.package, live=False)
+                ref = f"{self._node.config.node.city}/{held.slug}"
+                publish.withdraw(self._node, ref)
         except ConflictError as error:
             if error.reason is not Reason.ALREADY_WITHDRAWN:
                 raise
-        self._ledger.settle(run, item.package, "withdrawn")
+            self._ledger.set_live(self._source.id, item.package, live=False)
+        self._ledger.settle(run, item.package, outcome)
 
-    # --- report
 
-    def _report(
-        self, run: Run, state: str, fault: ShahrdadError | None = None
-    ) -> dict[str, Any]:
-        """Return what a run did, or would do."""
-        items = self._ledger.seen(run.id)
-        counts = {decision.value: 0 for decision in Decision} | {
-            "published": 0,
-            "withdrawn": 0,
-            "failed": 0,
-        }
-        for item in items:
-            if item.decision is not None:
-                counts[item.decision.value] += 1
-            if item.outcome in {"published", "withdrawn", "failed"}:
-                counts[item.outcome] += 1
-        report: dict[str, Any] = {
-            "source": self._source.name,
-            "run": run.id,
-            "state": state,
-            "complete": run.complete,
-            "brake": run.brake,
-            "counts": counts,
-            "gone": self._listed(items, Decision.GONE),
-            "failed": [
-                {
-                    "name": item.name,
-                    "link": self._link(item.name or item.package),
-                    "reason": item.error,
-                    "detail": item.detail,
-                }
-                for item in items
-                if item.outcome == "failed"
-            ][:LISTED_MAX],
-            "files": [
-                {"name": item.name, **fault} for item in items for fault in item.faults
-            ][:LISTED_MAX],
-        }
-        if fault is not None:
-            report["fault"] = {"reason": fault.reason.value, "detail": str(fault)}
-        return report
-
-    def _listed(self, items: list[Seen], decision: Decision) -> list[dict[str, str]]:
-        held = self._ledger.held(self._source.id)
-        found = [item for item in items if item.decision is decision]
-        return [
-            {
-                "slug": held[item.package].slug if item.package in held else "",
-                "link": self._link(item.package),
-            }
-            for item in found[:LISTED_MAX]
-        ]
-
-    def _link(self, name: str) -> str:
-        return f"{self._source.url}/dataset/{name}"
+def _says_the_same(before: "Newest | None", body: dict[str, Any]) -> bool:
+    """Tell whether the newest version needs no next one."""
+    return (
+        before is not None
+        and before.live
+        and records.content(before.body) == records.content(body)
+    )
 
 
 def _noted(number: str, raw: Any) -> tuple[str, str, Digest | None]:

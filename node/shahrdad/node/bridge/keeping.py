@@ -35,12 +35,28 @@ from shahrdad.node.bridge.tables import Judged, Wish, judge
 from shahrdad.node.publish import now
 from shahrdad.node.record import Attachment, Table
 from shahrdad.node.store.contract import Area, put_bytes, put_file
+from shahrdad.node.store.naming import Naming
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
 
 YEAR = re.compile(r"(?<![0-9])1[34][0-9]{2}(?![0-9])")
 SUFFIX = re.compile(r"[a-z0-9]{1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where a dataset's objects go, and what names them until a record does.
+
+    Attributes:
+        area: Public at once, or private until somebody approved.
+        kind: `job` or `draft`.
+        owner: The dataset, or the draft.
+    """
+
+    area: Area
+    kind: str
+    owner: str
 
 
 @dataclass(slots=True)
@@ -81,8 +97,13 @@ class Keeper:
         self._ledger = ledger
         self._fetcher = fetcher
 
-    def gather(self, package: Package, ref: str) -> Contents:
+    def gather(self, package: Package, ref: str, shelf: Shelf) -> Contents:
         """Return tables, files and links of a dataset.
+
+        Args:
+            package: The dataset, as the portal has it.
+            ref: What it is called here.
+            shelf: Where its objects go.
 
         Raises:
             UnavailableError: the store does not answer.
@@ -91,11 +112,11 @@ class Keeper:
         known = self._ledger.files(self._source.id, package.id)
         for place, resource in enumerate(package.resources, 1):
             wish = self._wish(package, resource, ref, found)
-            kept = self._current(package, resource, known, wish, ref, found)
+            kept = self._current(package, resource, known, wish, shelf, found, ref)
             if kept is None:
                 self._link(resource, place, found)
             elif wish is not None:
-                self._convert(kept, wish, resource, place, found)
+                self._convert(kept, wish, resource, place, shelf, found)
             else:
                 found.attachments.append(_original(kept, resource, place, public=True))
         gone = known.keys() - {resource.id for resource in package.resources}
@@ -163,8 +184,9 @@ class Keeper:
         resource: Resource,
         known: dict[str, KeptFile],
         wish: Wish | None,
-        ref: str,
+        shelf: Shelf,
         found: Contents,
+        ref: str,
     ) -> KeptFile | None:
         """Return a file as it is now, or as it was when it last came."""
         last = known.get(resource.id)
@@ -175,7 +197,7 @@ class Keeper:
                     {"url": "", "reason": "MALFORMED", "detail": resource.name[:100]}
                 )
             return None
-        area = Area.OBJECT if wish is None else Area.PRIVATE
+        area = shelf.area if wish is None else Area.PRIVATE
         same = last is not None and last.url == resource.url and last.area == area.value
         try:
             with self._scratch() as folder:
@@ -209,20 +231,27 @@ class Keeper:
         wish: Wish,
         resource: Resource,
         place: int,
+        shelf: Shelf,
         found: Contents,
     ) -> None:
         """Judge a file; a valid one becomes a table, another stays a link."""
         try:
-            judged = self._judge(kept, wish, resource)
+            judged = self._judge(kept, wish, resource, shelf)
         except DataError as error:
             found.faults.append(_fault(resource.url, error))
             self._link(resource, place, found)
             return
-        area = Area.OBJECT if judged.table is not None else Area.PRIVATE
         # Only a record names a report for ever, and a refused file has none.
-        kind = "job" if judged.table is not None else "original"
-        self._ledger.refer(area.value, Digest.of(judged.report), kind, wish.ref, now())
-        digest = put_bytes(self._node.store, area, judged.report)
+        refused = Shelf(Area.PRIVATE, "original", wish.ref)
+        kept_on = shelf if judged.table is not None else refused
+        self._ledger.refer(
+            kept_on.area.value,
+            Digest.of(judged.report),
+            kept_on.kind,
+            kept_on.owner,
+            now(),
+        )
+        digest = put_bytes(self._node.store, kept_on.area, judged.report)
         if judged.table is None:
             if wish.family is not None:
                 found.family = None
@@ -251,7 +280,9 @@ class Keeper:
             _original(kept, resource, place, public=False),
         ]
 
-    def _judge(self, kept: KeptFile, wish: Wish, resource: Resource) -> Judged:
+    def _judge(
+        self, kept: KeptFile, wish: Wish, resource: Resource, shelf: Shelf
+    ) -> Judged:
         """Judge a stored file under a name that tells its format."""
         with self._scratch() as folder:
             file = folder / f"file.{_suffix(resource)}"
@@ -260,7 +291,10 @@ class Keeper:
                 file.open("wb") as target,
             ):
                 shutil.copyfileobj(source, target)
-            return judge(self._node, file, wish)
+            named = Naming(
+                self._node.store, self._node.database.connect, shelf.kind, shelf.owner
+            )
+            return judge(self._node, file, wish, named, shelf.area)
 
     def _link(self, resource: Resource, place: int, found: Contents) -> None:
         """Add a file of elsewhere."""

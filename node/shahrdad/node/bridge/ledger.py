@@ -15,6 +15,7 @@ from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.bridge.decisions import Brake, Decision
 from shahrdad.federation.bridge.listing import Cursor
 from shahrdad.federation.bridge.packages import Known
+from shahrdad.federation.log.transaction import write_transaction
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.bridge.rows import (
     Conversion,
@@ -102,9 +103,11 @@ class Ledger:
         return self._runs("source=? ORDER BY id DESC", source)
 
     def begin(self, source: int, at: str) -> Run:
-        """Begin a run; what very old ones saw is forgotten."""
+        """Begin a run; very old ones are forgotten, unless their drafts wait."""
         connection = self._connect()
-        old = self.runs(source)[RUNS_KEPT:]
+        waiting = "SELECT DISTINCT run FROM bridge_draft WHERE source=?"
+        needed = {run for (run,) in connection.execute(waiting, (source,))}
+        old = [run for run in self.runs(source)[RUNS_KEPT:] if run.id not in needed]
         for run in old:
             connection.execute("DELETE FROM bridge_seen WHERE run=?", (run.id,))
             connection.execute("DELETE FROM bridge_run WHERE id=?", (run.id,))
@@ -142,8 +145,7 @@ class Ledger:
                 is not for everybody.
         """
         connection = self._connect()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with write_transaction(connection):
             connection.executemany(
                 "INSERT INTO bridge_seen(run, package, name, digest, turns)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT(run, package) DO UPDATE SET"
@@ -155,18 +157,14 @@ class Ledger:
                 ],
             )
             self._set_cursor(connection, run, cursor)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk may have ended it
-                connection.execute("ROLLBACK")
-            raise
 
     def move(self, run: int, cursor: Cursor, *, forget: bool = False) -> None:
         """Store a cursor, and forget what was seen when the method changed."""
         connection = self._connect()
-        if forget:
-            connection.execute("DELETE FROM bridge_seen WHERE run=?", (run,))
-        self._set_cursor(connection, run, cursor)
+        with write_transaction(connection):
+            if forget:
+                connection.execute("DELETE FROM bridge_seen WHERE run=?", (run,))
+            self._set_cursor(connection, run, cursor)
 
     def new_on_page(self, run: int, packages: Iterable[str], turn: int) -> int:
         """Count the datasets of a page that this turn had not seen."""
@@ -204,8 +202,7 @@ class Ledger:
     ) -> None:
         """Store what is to be done with each dataset, and whether a person is asked."""
         connection = self._connect()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with write_transaction(connection):
             connection.executemany(
                 "INSERT INTO bridge_seen(run, package, name, digest, decision)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT(run, package) DO UPDATE SET"
@@ -219,11 +216,6 @@ class Ledger:
                 "UPDATE bridge_run SET complete=?, state=?, brake=? WHERE id=?",
                 (int(complete), "held" if brake else "applying", brake, run),
             )
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk may have ended it
-                connection.execute("ROLLBACK")
-            raise
 
     def seen(self, run: int) -> list[Seen]:
         """Return what a run saw and decided, by identifier."""
@@ -259,8 +251,7 @@ class Ledger:
     ) -> None:
         """Note what became of a dataset, in the run and for the next ones."""
         connection = self._connect()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with write_transaction(connection):
             connection.execute(
                 "UPDATE bridge_seen SET outcome=?, error=?, detail=?, faults=?"
                 " WHERE run=? AND package=?",
@@ -291,11 +282,6 @@ class Ledger:
                     " WHERE source=? AND package=?",
                     (error, detail, run.source, package),
                 )
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk may have ended it
-                connection.execute("ROLLBACK")
-            raise
 
     # --- objects and files
 

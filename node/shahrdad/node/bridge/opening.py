@@ -14,18 +14,27 @@ from shahrdad.node.bridge.outward import OutwardBridge
 from shahrdad.node.bridge.rows import Source
 
 if TYPE_CHECKING:
+    from shahrdad.node.accounts.roles import Actor
     from shahrdad.node.city import Node
 
 
 @contextmanager
-def open_inward(node: "Node", source: Source) -> Iterator[InwardBridge]:
-    """Open a portal for reading, and close its connections afterwards."""
+def open_inward(
+    node: "Node", source: Source, by: "Actor | None" = None
+) -> Iterator[InwardBridge]:
+    """Open a portal for reading, and close its connections afterwards.
+
+    Args:
+        node: The node.
+        source: The portal.
+        by: Who hands in, under four eyes.
+    """
     dialler = Dialler(node.config.federation.allow_private)
     site = CkanSite(source.url, dialler, user_agent(node))
     size = source.settings.file_bytes_max or FILE_BYTES_MAX
     fetcher = FileFetcher(dialler, user_agent(node), bytes_max=size)
     try:
-        yield InwardBridge(node, source, site, fetcher)
+        yield InwardBridge(node, source, site, fetcher, by)
     finally:
         site.close()
         fetcher.close()

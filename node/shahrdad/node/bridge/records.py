@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from shahrdad.datasets import standards
 from shahrdad.federation.bridge.packages import Package
 from shahrdad.node import record
+from shahrdad.node.accounts import audit
 from shahrdad.node.bridge.keeping import Contents
 from shahrdad.node.bridge.rows import Source
 from shahrdad.node.record import Description
@@ -38,12 +39,11 @@ def build(
 ) -> dict[str, Any]:
     """Return the record of the next version of a portal's dataset."""
     config = node.config.node
-    page = f"{source.url}/dataset/{package.name}"
     origin = {"source": source.name, "package": package.id, "name": package.name}
-    provenance: dict[str, Any] = {
-        "approval": node.config.publish.approval,
-        "bridge": origin,
-    }
+    approval = node.config.publish.approval
+    provenance: dict[str, Any] = {"approval": approval, "bridge": origin}
+    if approval == "four-eyes":
+        provenance["audit_head"] = audit.head(node.database.connect()).to_dict()
     if contents.writer:
         provenance["writer"] = contents.writer
         provenance["quality"] = {
@@ -58,14 +58,14 @@ def build(
         publisher_en=f"Municipality of {config.name_en or config.city.title()}",
         family=contents.family,
         standard=_standard(contents.family),
-        description=_description(source, package, page, contents),
+        description=describe(source, package, contents),
         tables=contents.tables,
         attachments=contents.attachments,
         provenance=provenance,
         version=before.version.n + 1 if before else 1,
         time=time,
     )
-    body["homepage"] = page
+    body["homepage"] = page_of(source, package)
     body["resources"] += contents.links
     licence = body["licenses"][0]
     if "path" not in licence:
@@ -73,6 +73,11 @@ def build(
         if package.license_url:
             licence["path"] = package.license_url
     return body
+
+
+def page_of(source: Source, package: Package) -> str:
+    """Return the address of the dataset's page at the portal."""
+    return f"{source.url}/dataset/{package.name}"
 
 
 def content(body: dict[str, Any]) -> dict[str, Any]:
@@ -106,10 +111,9 @@ def _standard(family: str | None) -> dict[str, Any] | None:
     }
 
 
-def _description(
-    source: Source, package: Package, page: str, contents: Contents
-) -> Description:
+def describe(source: Source, package: Package, contents: Contents) -> Description:
     """Return what the portal says of the dataset, as a person would have said it."""
+    page = page_of(source, package)
     persian = tuple(tag for tag in package.tags if _is_persian(tag))
     return Description(
         title_fa=package.title,

@@ -9,7 +9,8 @@ from shahrdad.federation.bridge.listing import Cursor
 from shahrdad.federation.bridge.packages import Known
 from shahrdad.federation.verify.digest import Digest
 
-Outcome = Literal["published", "unchanged", "withdrawn", "kept", "failed", "skipped"]
+Applied = Literal["published", "unchanged", "withdrawn", "kept", "failed", "skipped"]
+Outcome = Applied | Literal["submitted", "waiting"]  # by this run, and by one before
 
 
 @dataclass(frozen=True, slots=True)

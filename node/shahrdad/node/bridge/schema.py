@@ -67,4 +67,16 @@ CREATE TABLE bridge_pushed(          -- what a portal was given
   PRIMARY KEY(source, ref)
 ) STRICT, WITHOUT ROWID;
 """,
+    """
+CREATE TABLE bridge_draft(           -- the newest draft of a dataset, under four eyes
+  source INTEGER NOT NULL REFERENCES bridge_source(id),
+  package TEXT NOT NULL,
+  run INTEGER NOT NULL,              -- that made it
+  draft TEXT NOT NULL REFERENCES draft(id),
+  digest BLOB,                       -- of the portal's description; NULL = look again
+  PRIMARY KEY(source, package)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bridge_draft_run ON bridge_draft(run);
+CREATE INDEX bridge_draft_draft ON bridge_draft(draft);
+""",
 )

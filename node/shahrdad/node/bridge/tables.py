@@ -12,8 +12,7 @@ from shahrdad.node.incoming.spool import Spool
 from shahrdad.node.publish import report_bytes
 from shahrdad.node.record import Table, TablePart
 from shahrdad.node.references import References
-from shahrdad.node.store.contract import Area
-from shahrdad.node.store.naming import Naming
+from shahrdad.node.store.contract import Area, ObjectStore
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
@@ -43,8 +42,17 @@ class Judged:
     warnings: int
 
 
-def judge(node: "Node", file: Path, wish: Wish) -> Judged:
+def judge(
+    node: "Node", file: Path, wish: Wish, store: ObjectStore, area: Area
+) -> Judged:
     """Validate a file, and write its table to the store when it is valid.
+
+    Args:
+        node: The node.
+        file: The file.
+        wish: What it should become.
+        store: Where the table goes.
+        area: The part of it.
 
     Raises:
         DataError: it cannot be read at all.
@@ -73,7 +81,7 @@ def judge(node: "Node", file: Path, wish: Wish) -> Judged:
         counts = report.to_dict().get("shahrdad", {}).get("counts", {})
         written = None
         if report.valid and spool.schema is not None:
-            written = _write(node, wish, spool)
+            written = _write(wish, spool, store, area)
         return Judged(
             table=_table(wish, written) if written else None,
             writer=dict(written.writer) if written else {},
@@ -94,7 +102,7 @@ def _profile(node: "Node", wish: Wish) -> dict[str, Any] | None:
     return with_constants(profile, standard, node.config, wish.fiscal_year) or None
 
 
-def _write(node: "Node", wish: Wish, spool: Spool) -> "WrittenTable":
+def _write(wish: Wish, spool: Spool, store: ObjectStore, area: Area) -> "WrittenTable":
     """Write the rows as Parquet."""
     from shahrdad.node.table.parquet import write_table
     from shahrdad.node.table.schema import TableInfo
@@ -107,8 +115,7 @@ def _write(node: "Node", wish: Wish, spool: Spool) -> "WrittenTable":
     else:
         keys = _keys(wish.schema or {}, names)
         info = TableInfo("", "", wish.ref, wish.name, keys)
-    named = Naming(node.store, node.database.connect, "job", wish.ref)
-    return write_table(spool.batches(), spool.schema, info, named, Area.OBJECT)
+    return write_table(spool.batches(), spool.schema, info, store, area)
 
 
 def _table(wish: Wish, written: "WrittenTable") -> Table:

@@ -2,13 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from shahrdad.node.bridge.rows import Run
+    from shahrdad.node.city import Node
 
 app = App(name="bridge", help="Take datasets from a CKAN portal, or give it ours.")
 
@@ -83,22 +87,34 @@ def add(
 def run(
     name: str,
     *,
+    token_file: Path | None = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
     common: Common = Common(),  # noqa: B008
 ) -> None:
     """Bring in what changed at a portal, or go on with a run that was killed.
 
+    Under four eyes nothing is published: every dataset becomes a submitted draft.
+
     Args:
         name: The source.
+        token_file: Under four eyes, the file of a token with the scope bridge:run; the
+            drafts are its account's.
         offline: Sign although no peer can be asked what it holds of our log.
     """
+    from shahrdad.node.accounts.acting import acting, noting_refusal
+    from shahrdad.node.accounts.roles import MACHINE
     from shahrdad.node.bridge.ledger import Ledger
     from shahrdad.node.bridge.opening import open_inward
     from shahrdad.node.city import open_node
 
-    with open_node(common.config, signing=True, offline=offline) as node:
+    with open_node(common.config, signing=None, offline=offline) as node:
         source = Ledger(node.database.connect).source(name)
-        with open_inward(node, source) as bridge:
+        single = node.config.publish.approval == "single"
+        by = None if single else acting(node, token_file)
+        with (
+            noting_refusal(node, by or MACHINE, "bridge.run", name),
+            open_inward(node, source, by) as bridge,
+        ):
             report = bridge.run()
     _tell_run(common, report)
 
@@ -107,13 +123,18 @@ def run(
 def approve(
     run: int,
     *,
+    digest: str = "",
+    token_file: Path | None = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
     common: Common = Common(),  # noqa: B008
 ) -> None:
-    """Apply a run that was held, after looking at its list.
+    """Let a held run go on; under four eyes, approve and publish what a run submitted.
 
     Args:
         run: Its number.
+        digest: Under four eyes, the digest of the list that you looked at:
+            `shahrdad bridge list --run RUN`. Nothing else is published.
+        token_file: Under four eyes, the file of your token, with the scope approve.
         offline: Sign although no peer can be asked what it holds of our log.
     """
     from shahrdad.node.bridge.ledger import Ledger
@@ -122,10 +143,53 @@ def approve(
 
     with open_node(common.config, signing=True, offline=offline) as node:
         ledger = Ledger(node.database.connect)
-        source = ledger.source(ledger.run(run).source)
+        noted = ledger.run(run)
+        if node.config.publish.approval != "single":
+            _decide(common, node, noted, digest, token_file)
+            return
+        source = ledger.source(noted.source)
         with open_inward(node, source) as bridge:
             report = bridge.approve(run)
     _tell_run(common, report)
+
+
+def _decide(
+    common: Common, node: "Node", run: "Run", digest: str, token_file: Path | None
+) -> None:
+    """Release a held run, or publish its drafts, as another person than the bridge."""
+    from shahrdad.federation.verify.digest import Digest
+    from shahrdad.node.accounts.acting import acting, noting_refusal
+    from shahrdad.node.bridge import submitting
+    from shahrdad.node.bridge.ledger import Ledger
+
+    by = acting(node, token_file)
+    with noting_refusal(node, by, "bridge.approve", str(run.id)):
+        if run.state == "held":
+            submitting.release(node, run.id, by)
+            source = Ledger(node.database.connect).source(run.source).name
+            line = f"shahrdad bridge run {source}"
+            if common.json:
+                print_json({"run": run.id, "state": "applying"})
+            common.say(
+                "اجرا آزاد شد؛ پیش‌نویس‌ها را اجرای بعدی پل می‌سازد.",
+                "The run is released; the bridge's next run makes the drafts.",
+            )
+            common.next_step(line, line)
+            return
+        if not digest:
+            found = submitting.listed(node, run.id)["digest"] or "–"
+            raise _wrong("--digest", "", f"the digest of the list, now {found}")
+        done = submitting.approve(node, run.id, Digest.parse(digest), by)
+    if common.json:
+        print_json(done)
+    common.say(
+        f"منتشر شد: {len(done['published'])}، ناموفق: {len(done['failed'])}.",
+        f"Published {len(done['published'])}, failed {len(done['failed'])}.",
+    )
+    for item in done["failed"][:10]:
+        common.say(f"  {item['ref']}: {item['detail']}", _line(item["ref"], item))
+    if done["failed"]:
+        sys.exit(ExitCode.PARTLY)
 
 
 @app.command
@@ -183,12 +247,15 @@ def list_(
         run: A run, to show what it did, or would do if it is held.
     """
     from shahrdad.node.bridge.ledger import Ledger
+    from shahrdad.node.bridge.submitting import listed
     from shahrdad.node.city import open_node
 
     with open_node(common.config) as node:
         ledger = Ledger(node.database.connect)
         if run is not None:
-            print_json(ledger.run(run).report)
+            report = ledger.run(run).report
+            single = node.config.publish.approval == "single"
+            print_json(report if single else {**(report or {}), **listed(node, run)})
             return
         if name is not None:
             _list_runs(common, ledger.runs(ledger.source(name).id))
@@ -257,12 +324,29 @@ def _tell_run(common: Common, report: dict[str, Any]) -> None:
         line = f"shahrdad bridge approve {report['run']}"
         common.next_step(line, line)
         sys.exit(ExitCode.CONFLICT)
+    if report.get("drafts"):
+        _tell_drafts(common, report)
     if "fault" in report:
         detail = report["fault"]["detail"]
         common.say(f"خواندن ناتمام ماند: {detail}", f"Reading was cut short: {detail}")
         sys.exit(ExitCode.NETWORK)
     if report["failed"] or report["state"] == "incomplete":
         sys.exit(ExitCode.PARTLY)
+    if counts["submitted"] or counts["waiting"]:
+        sys.exit(ExitCode.CONFLICT)
+
+
+def _tell_drafts(common: Common, report: dict[str, Any]) -> None:
+    """Say that another person must approve what a run submitted."""
+    count, run, digest = len(report["drafts"]), report["run"], report["digest"]
+    common.say(
+        f"{count} پیش‌نویس در انتظار تأیید فرد دیگری است؛ فهرست:",
+        f"{count} drafts wait for another person's approval; listed by:",
+    )
+    line = f"shahrdad bridge list --run {run}"
+    common.next_step(line, line)
+    line = f"shahrdad bridge approve {run} --digest {digest}"
+    common.next_step(line, line)
 
 
 def _line(name: str, item: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ def report(
     month: str | None = None,
     again: Path | None = None,
     pdf: Annotated[bool, Parameter(negative="")] = False,
+    publish: Annotated[bool, Parameter(negative="")] = False,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     common: Common = Common(),  # noqa: B008
 ) -> None:
@@ -35,6 +36,7 @@ def report(
         month: A Jalali month, for example 1404-08; by default the last that is over.
         again: A report.json to compute again.
         pdf: Print the pages to PDF too; needs Chromium.
+        publish: Publish it as a dataset of this node too, with a receipt.
         output: The folder to write to; this one by default.
     """
     from shahrdad.node.analysis import monthly
@@ -43,7 +45,7 @@ def report(
     from shahrdad.node.download import TEHRAN
 
     now = datetime.now(UTC)
-    with open_node(common.config) as node:
+    with open_node(common.config, signing=publish) as node:
         node.projection.follow()
         if again is not None:
             repeat(node, again, common)
@@ -59,6 +61,8 @@ def report(
             return
         folder = output or Path()
         written = write_files(node, found, folder, common, pdf=pdf)
+        if publish:
+            publish_as_dataset(node, found, common)
     path = folder / f"{wanted.text}.json"
     names = "، ".join(written) if common.language == "fa" else ", ".join(written)
     common.say(
@@ -68,6 +72,20 @@ def report(
     common.next_step(
         f"روی گرهٔ دیگر: shahrdad report --again {path}",
         f"On another node: shahrdad report --again {path}",
+    )
+
+
+def publish_as_dataset(node: "Node", found: dict[str, Any], common: Common) -> None:
+    """Publish a report, and tell where it stands."""
+    from shahrdad.node.report_dataset import publish_report
+
+    published = publish_report(node, found)
+    known = published.unchanged
+    common.say(
+        f"{published.ref} نسخهٔ {published.version}"
+        + (" همین گزارش را دارد." if known else " منتشر شد."),
+        f"{published.ref} version {published.version}"
+        + (" has this report already." if known else " was published."),
     )
 
 

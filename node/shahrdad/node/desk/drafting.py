@@ -262,6 +262,23 @@ def draft_withdrawal(
         RequestError: DATASET_UNKNOWN, NOT_OUR_DATASET, FORBIDDEN, SCOPE_MISSING.
         ConflictError: ALREADY_WITHDRAWN.
     """
+    wish = withdrawal(node, ref, reason=reason, replaced_by=replaced_by)
+    return _draft_wish(node, by, wish)
+
+
+def withdrawal(
+    node: "Node",
+    ref: str,
+    *,
+    reason: "DeleteReason" = "withdrawn",
+    replaced_by: str | None = None,
+) -> Revision:
+    """Return the wish for a dataset to be withdrawn, as a draft holds it.
+
+    Raises:
+        RequestError: DATASET_UNKNOWN, NOT_OUR_DATASET.
+        ConflictError: ALREADY_WITHDRAWN.
+    """
     node.projection.follow()
     slug = own_slug(node, ref)
     dataset = node.catalog.get(f"{node.config.node.city}/{slug}")
@@ -275,7 +292,7 @@ def draft_withdrawal(
     }
     if replaced_by:
         wish["by"] = f"ds/{replaced_by}"
-    return _draft_wish(node, by, "withdraw", slug, wish)
+    return _wish("withdraw", slug, wish)
 
 
 def draft_redaction(
@@ -300,17 +317,16 @@ def draft_redaction(
         "reason": reason,
         "prev": dataset.index,
     }
-    return _draft_wish(node, by, "redact", slug, wish)
+    return _draft_wish(node, by, _wish("redact", slug, wish))
 
 
-def _draft_wish(
-    node: "Node", by: Actor, kind: drafts.Kind, slug: str, wish: Mapping[str, Any]
-) -> Draft:
-    """Store the wish for a removal, submitted at once: nobody edits it."""
+def _wish(kind: drafts.Kind, slug: str, wish: Mapping[str, Any]) -> Revision:
     content = strict_json.canonical(dict(wish))
-    revision = Revision(
-        kind, slug, content.decode(), "valid", content, base=wish["prev"]
-    )
+    return Revision(kind, slug, content.decode(), "valid", content, base=wish["prev"])
+
+
+def _draft_wish(node: "Node", by: Actor, revision: Revision) -> Draft:
+    """Store the wish for a removal, submitted at once: nobody edits it."""
     at = present()
     with node.database.transaction() as connection:
         draft = drafts.create(connection, ulid(), by, revision, at)

@@ -11,6 +11,7 @@ stays running for ever.
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -86,6 +87,7 @@ class Job:
 
 Tell = Callable[[int, int | None], None]
 Work = Callable[["Node", Job, Tell], None]
+Ended = Callable[[str, float], None]  # kind, seconds
 
 
 def add(connection: sqlite3.Connection, account: int, kind: str, subject: str) -> Job:
@@ -148,11 +150,18 @@ class Jobs:
     Args:
         node: The node.
         works: The work of each kind.
+        ended: Told how long each took.
     """
 
-    def __init__(self, node: "Node", works: Mapping[str, Work]) -> None:
+    def __init__(
+        self,
+        node: "Node",
+        works: Mapping[str, Work],
+        ended: Ended = lambda _kind, _seconds: None,
+    ) -> None:
         self._node = node
         self._works = works
+        self._tell_ended = ended
         self._lock = threading.Lock()
         self._bell = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
@@ -220,6 +229,7 @@ class Jobs:
     def _do(self, job: Job) -> None:
         """Do a job; what it raises is its result, and ends no thread."""
         problem: dict[str, Any] | None = None
+        started = time.monotonic()
         if job.attempts >= ATTEMPTS_MAX:
             problem = {"reason": Reason.JOB_KILLED.value, "values": {"job": job.id}}
         else:
@@ -231,6 +241,7 @@ class Jobs:
                 LOG.exception("job failed", job=job.id)
                 values = {"request_id": job.id}
                 problem = {"reason": Reason.INTERNAL.value, "values": values}
+        self._tell_ended(job.kind, time.monotonic() - started)
         self._node.database.connect().execute(
             "UPDATE job SET state=?, problem=?, updated=? WHERE id=?",
             (

@@ -7,12 +7,13 @@ one. `Vary` stands on every status of a negotiated address, 304 too.
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from shahrdad.datasets.errors import Language
 from shahrdad.node.http import limits
@@ -57,6 +58,45 @@ class Call:
         return self.request.method == "HEAD"
 
 
+class Pieces(Response):
+    """A long answer that is sent as it lies in memory, without a whole copy of it.
+
+    A copy of megabytes costs more than reading them from the database: each time the
+    system gives the memory for it anew, page by page.
+
+    Args:
+        pieces: Its bytes, none of them empty.
+        headers: Content-Length among them.
+    """
+
+    def __init__(self, pieces: Sequence[bytes], headers: Mapping[str, str]) -> None:
+        self._pieces = pieces
+        super().__init__(headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        begin, part = "http.response.start", "http.response.body"
+        await send(
+            {"type": begin, "status": self.status_code, "headers": self.raw_headers}
+        )
+        for piece in self._pieces:
+            await send({"type": part, "body": piece, "more_body": True})
+        await send({"type": part, "body": b"", "more_body": False})
+
+
+def json_list(items: Sequence[bytes]) -> list[bytes]:
+    """Return a JSON list of items that are JSON, in pieces.
+
+    >>> json_list([b"1", b"2"]), json_list([])
+    ([b'[', b'1,2', b']'], [b'[', b']'])
+    """
+    found = [b"["]
+    for start in range(0, len(items), limits.PIECE_ITEMS):
+        glue = b"," if start else b""
+        found.append(glue + b",".join(items[start : start + limits.PIECE_ITEMS]))
+    return [*found, b"]"]
+
+
 def dump(data: object) -> bytes:
     """Return JSON as every door writes it: UTF-8, Persian letters as they are."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
@@ -69,7 +109,7 @@ def as_json(call: Call, data: object, **headers: str) -> Response:
 
 def answer(
     call: Call,
-    body: bytes,
+    body: bytes | Sequence[bytes],
     media_type: str,
     headers: Mapping[str, str] | None = None,
     *,
@@ -82,7 +122,7 @@ def answer(
 
     Args:
         call: The request.
-        body: The identity bytes.
+        body: The identity bytes, whole or in pieces.
         media_type: Of the body.
         headers: More headers; they win over those made here.
         cache: Cache-Control.
@@ -104,20 +144,28 @@ def answer(
     if matches(call.request.headers.get("if-none-match"), etag, weak=True):
         del found["Content-Type"]
         return Response(status_code=304, headers=found)
-    codable = strong is None and len(body) > limits.GZIP_BYTES_MIN
+    pieces = [body] if isinstance(body, bytes) else body
+    size = sum(map(len, pieces))
+    codable = strong is None and size > limits.GZIP_BYTES_MIN
     if codable and accepts_gzip(call.request):
         # Of a long list the first level takes half the time, and a tenth stays.
-        level = 6 if len(body) < limits.GZIP_WELL_BYTES_MAX else 1
-        body = gzip.compress(body, level, mtime=0)
+        level = 6 if size < limits.GZIP_WELL_BYTES_MAX else 1
+        pieces = [gzip.compress(b"".join(pieces), level, mtime=0)]
+        size = len(pieces[0])
         found["Content-Encoding"] = "gzip"
-    found["Content-Length"] = str(len(body))
-    return Response(b"" if call.is_head else body, headers=found)
+    found["Content-Length"] = str(size)
+    if call.is_head:
+        return Response(b"", headers=found)
+    if len(pieces) == 1:
+        return Response(pieces[0], headers=found)
+    return Pieces(pieces, found)
 
 
-def weak_tag(call: Call, media_type: str, seed: bytes) -> str:
+def weak_tag(call: Call, media_type: str, seed: bytes | Sequence[bytes]) -> str:
     """Return the weak entity tag of what follows from a seed."""
     found = hashlib.sha256(f"{media_type}\n{call.language}\n".encode())
-    found.update(seed)
+    for piece in [seed] if isinstance(seed, bytes) else seed:
+        found.update(piece)
     return f'W/"{found.hexdigest()[:32]}"'
 
 

@@ -20,6 +20,7 @@ from shahrdad.node.city import Node
 from shahrdad.node.desk.intake_works import WORKS
 from shahrdad.node.desk.jobs import Jobs
 from shahrdad.node.http import (
+    analyses_api,
     catalog_api,
     dataset_api,
     discovery,
@@ -57,6 +58,7 @@ from shahrdad.node.http.previews import Previews
 from shahrdad.node.http.publishing import routes as publishing
 from shahrdad.node.http.remembered import RememberedNode
 from shahrdad.node.http.traced import Traced
+from shahrdad.node.http.usage_counting import UsageCounting
 from shahrdad.node.http.view import NodeView
 from shahrdad.node.http.write import deferring
 from shahrdad.node.http.write import routes as write
@@ -79,6 +81,7 @@ def api_operations() -> list[Operation]:
         *facts_api.operations(),
         *downloads.operations(),
         reports_api.operation(),
+        *analyses_api.operations(),
         verify_api.operation(),
         *mirror.operations(),
         *feeds.operations(),
@@ -96,11 +99,14 @@ def create_app(node: NodeView) -> Starlette:
         node: What it shows; it must outlive the application.
     """
     writing: list[Route] = []
-    observe = jobs = None
+    metrics = Metrics()
+    jobs = usage = None
     if isinstance(node, Node):  # a mere view is read alone
-        metrics, jobs = Metrics(node), Jobs(node, {**WORKS, DEFERRED: deferring.work})
+        works = {**WORKS, DEFERRED: deferring.work}
+        metrics.follow(node)
+        jobs = Jobs(node, works, metrics.job_ended)
+        usage = UsageCounting(node.database)
         writing = [*write.routes(node, metrics), *publishing.routes(node, jobs)]
-        observe = metrics.observe
         jobs.resume()
     node = RememberedNode(node)
     app = Starlette(
@@ -119,20 +125,27 @@ def create_app(node: NodeView) -> Starlette:
         ],
         middleware=[
             Middleware(Traced),
-            Middleware(Frame, node=node, observe=observe),
+            Middleware(
+                Frame,
+                node=node,
+                observe=metrics.observe,
+                note=usage.note if usage else None,
+            ),
         ],
         exception_handlers={HTTPException: _routing_error(node)},
     )
     app.state.jobs = jobs
-    app.state.exports = Exports()
+    app.state.usage = usage
+    app.state.exports = Exports(metrics.exported)
     app.state.search = Search(node.database, node.catalog, node.config.search.engine)
     app.state.previews = Previews()
     app.state.reading = Reading()
     app.state.reports = Reports()
     app.state.shelf = Shelf()
+    app.state.shelf.warm(node)
     app.state.schemas = Schemas()
     app.state.stats = facts_api.Stats()
-    app.state.queries = QueryPool(node.store)
+    app.state.queries = QueryPool(node.store, served=metrics.rows_served)
     app.router.redirect_slashes = False
     return app
 

@@ -10,6 +10,7 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import record
 from shahrdad.node.catalog import Dataset, Version
 from shahrdad.node.config import Config
+from shahrdad.node.http import quality
 from shahrdad.node.http.answers import dump
 from shahrdad.node.http.ckan.dictionaries import moment, package
 from shahrdad.node.http.dataset_object import (
@@ -17,6 +18,7 @@ from shahrdad.node.http.dataset_object import (
     expected,
     first_objects,
     lasting,
+    quality_of,
 )
 from shahrdad.node.http.record_view import read
 
@@ -38,6 +40,7 @@ class Card:
         postings: Field and value of what a dataset may have several of.
         package: CKAN's dictionary, as JSON.
         document: The lasting part of the dataset object, as JSON.
+        score: Of quality, in ten-thousandths.
         objects: The digests of each table's first object, one after the other.
     """
 
@@ -51,6 +54,7 @@ class Card:
     package: bytes
     document: bytes
     due: str | None
+    score: int
     objects: bytes
 
 
@@ -76,6 +80,7 @@ def make(
         made["state"] = "deleted"
         made["metadata_modified"] = moment(dataset.updated, withdrawal)
     due = expected(shown)
+    score = quality.score(quality_of(shown))
     frequency = [one for one in made["extras"] if one["key"] == "frequency"]
     return Card(
         uid=made["id"],
@@ -94,6 +99,7 @@ def make(
         package=dump(made),
         document=dump(lasting(shown)),
         due=due.isoformat() if due else None,
+        score=round(score * 10_000),
         objects=b"".join(digest.raw for digest in first_objects(shown.record)),
     )
 

@@ -41,6 +41,11 @@ class Rooted:
         self._own = f'"{own}/'.encode()
         self._others = [f'"{root}/'.encode() for (root,) in rows]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether all cards have this node's address."""
+        return not self._others
+
     def written(self, json: bytes) -> bytes:
         """Return the JSON of cards as this node sends it."""
         for other in self._others:
@@ -67,8 +72,8 @@ class Documents:
         self._sizes: dict[int, int] = {}
         self._passing: dict[tuple[str | None, int, bool, bool], bytes] = {}
 
-    def of(self, numbers: Sequence[int]) -> bytes:
-        """Return datasets by row number, as a JSON list."""
+    def of(self, numbers: Sequence[int]) -> list[bytes]:
+        """Return datasets by row number, each as JSON."""
         marks = ",".join("?" * len(numbers))
         rows = self._node.database.connect().execute(
             "SELECT c.dataset, t.json, c.due, c.log, c.idx, c.city, c.objects"  # noqa: S608
@@ -80,8 +85,7 @@ class Documents:
         missing = [number for number in numbers if number not in found]
         for dataset in self._node.catalog.by_ids(missing) if missing else ():
             found[dataset.id] = self._made(dataset)
-        written = [found[number] for number in numbers if found.get(number)]
-        return self._rooted.written(b"[" + b",".join(written) + b"]")
+        return [found[number] for number in numbers if found.get(number)]
 
     def _written(
         self,
@@ -99,7 +103,7 @@ class Documents:
         passing = self._passing.get(name)
         if passing is None:
             passing = self._passing[name] = self._ending(due, log, index, held)
-        return json[:-1] + passing
+        return self._rooted.written(json[:-1]) + passing
 
     def _confirmed(self, log: int) -> int:
         """Return how many entries of a log are confirmed."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from shahrdad.datasets import standards
+from shahrdad.datasets.alignment import THEMES
 from shahrdad.datasets.errors import (
     Language,
     Reason,
@@ -16,20 +17,24 @@ from shahrdad.datasets.errors import (
     UnavailableError,
     messages,
 )
-from shahrdad.node.catalog import Change
+from shahrdad.node.catalog import Change, Dataset
 from shahrdad.node.http import holdings, limits
-from shahrdad.node.http.answers import JSON, Call, answer, as_json
+from shahrdad.node.http.answers import HEAD, JSON, Call, answer, as_json
 from shahrdad.node.http.card_reading import Documents
 from shahrdad.node.http.cities import city_name
+from shahrdad.node.http.formats import OFFERED
 from shahrdad.node.http.languages import LANGUAGES, now
-from shahrdad.node.http.listing import ORDERS, Wanted, every, find_page
+from shahrdad.node.http.listing import ORDERS, Wanted, find_page
 from shahrdad.node.http.operations import Answering, Operation
 from shahrdad.node.http.pages_of_lists import list_answer
 from shahrdad.node.http.parameters import CURSOR, LIMIT, Parameter
 from shahrdad.node.http.problem_types import STATUS
 from shahrdad.node.http.problems import URN, reasons_of
+from shahrdad.node.http.quality import GRADES
 from shahrdad.node.http.release import PROTOCOL, release
 from shahrdad.node.http.texts import say
+from shahrdad.node.limits import PAGE_MAX
+from shahrdad.node.search.finding import Found
 
 POLL_SECONDS = 0.5
 FILTERS = (
@@ -39,6 +44,36 @@ FILTERS = (
     Parameter("license", "text", "Licence id.", repeated=True),
     Parameter(
         "fiscal_year", "integer", "Jalali.", minimum=1300, maximum=1499, repeated=True
+    ),
+    Parameter(
+        "theme",
+        "choice",
+        "EU data theme, as DCAT has it.",
+        choices=tuple(sorted({one for found in THEMES.values() for one in found})),
+        repeated=True,
+        example="ECON",
+    ),
+    Parameter(
+        "format",
+        "choice",
+        "What the whole table can be downloaded as.",
+        choices=OFFERED,
+        repeated=True,
+        example="csv",
+    ),
+    Parameter(
+        "quality",
+        "choice",
+        "Grade of the newest version.",
+        choices=tuple(GRADES),
+        repeated=True,
+        example="A",
+    ),
+    Parameter(
+        "covers",
+        "moment",
+        "A day that the fiscal year of the data has in it.",
+        example="1404-06-31",
     ),
     Parameter("updated_after", "moment", "A day of either calendar, or an instant."),
     Parameter("state", "choice", "", choices=("live", "withdrawn"), default="live"),
@@ -58,6 +93,10 @@ def wanted(values: Mapping[str, Any]) -> Wanted:
         fiscal_year=values["fiscal_year"],
         updated_after=values["updated_after"],
         withdrawn=values["state"] == "withdrawn",
+        theme=values["theme"],
+        quality=values["quality"],
+        covers=values["covers"],
+        tabular=bool(values["format"]),  # a table can be had in all of them
         order=values["sort"],
     )
 
@@ -83,6 +122,7 @@ def get_service(call: Call) -> Response:
             "families": f"{root}/v1/families",
             "cities": f"{root}/v1/cities",
             "changes": f"{root}/v1/changes",
+            "analyses": f"{root}/v1/analyses",
             "federation": f"{root}/v1/federation",
             "problems": f"{root}/v1/problems",
             "feed": call.public.feed("all"),
@@ -112,7 +152,9 @@ def list_datasets(call: Call) -> Response:
     }
     if call.values["facets"]:
         more["facets"] = found.facets
-    return list_answer(call, items, found.total, found.next_cursor, **more)
+    return list_answer(
+        call, items, found.total, found.next_cursor, written=True, **more
+    )
 
 
 def list_families(call: Call) -> Response:
@@ -309,18 +351,39 @@ def _sentence(language: Language, reason: Reason) -> str:
 
 def get_datasets_csv(call: Call) -> Response:
     """Answer with the list as CSV, one dataset a line."""
+    asked, media_type = wanted(call.values), "text/csv; charset=utf-8"
+    first = find_page(call, asked, limit=PAGE_MAX)
+    if first.next_cursor is None:
+        return answer(call, _csv(first.datasets, header=True), media_type)
+    headers = {"Content-Type": media_type, "Cache-Control": HEAD}
+    if call.is_head:
+        return Response(b"", headers=headers)
+    return StreamingResponse(_csv_pages(call, asked, first), headers=headers)
+
+
+def _csv_pages(call: Call, asked: Wanted, page: Found) -> Iterator[bytes]:
+    """Yield a long list, a page of it in memory at a time."""
+    yield _csv(page.datasets, header=True)
+    while page.next_cursor is not None:
+        page = find_page(call, asked, cursor=page.next_cursor, limit=PAGE_MAX)
+        yield _csv(page.datasets)
+
+
+def _csv(datasets: Sequence[Dataset], *, header: bool = False) -> bytes:
+    """Return one dataset a line."""
     import csv
     import io
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     names = ("ref", "city", "family", "title_fa", "title_en", "version", "updated")
-    writer.writerow([*names, "rows", "bytes", "license", "fiscal_year", "digest"])
-    for item in every(call, wanted(call.values)):
+    if header:
+        writer.writerow([*names, "rows", "bytes", "license", "fiscal_year", "digest"])
+    for item in datasets:
         row = [getattr(item, name) for name in names]
         rest = [item.rows, item.bytes, item.license, item.fiscal_year]
         writer.writerow([*row, *rest, item.digest.hex])
-    return answer(call, out.getvalue().encode(), "text/csv; charset=utf-8")
+    return out.getvalue().encode()
 
 
 def operations() -> list[Operation]:

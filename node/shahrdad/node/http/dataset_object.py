@@ -19,7 +19,7 @@ from shahrdad.datasets.standards import Standard, load
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.catalog import Dataset, Version
 from shahrdad.node.config import Config
-from shahrdad.node.http import identity
+from shahrdad.node.http import identity, quality
 from shahrdad.node.http.addresses import Addresses, bucket_address
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.file_names import attachment_file, part_file, table_file
@@ -119,7 +119,7 @@ def lasting(shown: Described) -> dict[str, Any]:
         "version": version_document(shown.version, record),
         "first_published": dataset.first_published,
         "next_expected": due.isoformat() if due else None,
-        "quality": _quality(record),
+        "quality": _quality(shown),
         "state": dataset.state,
         "example": record.ours.get("example") is True,
         "publisher": record.publisher,
@@ -320,10 +320,24 @@ def _change(change: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {name: count(change.get(name)) for name in ("added", "removed", "changed")}
 
 
-def _quality(record: RecordView) -> dict[str, Any]:
-    found = mapping(record.ours.get("quality"))
-    names = ("score", "grade", "errors", "warnings", "quarantined_rows")
-    return {name: found.get(name) for name in names}
+def quality_of(shown: Described) -> tuple[quality.Check, ...]:
+    """Return the checks of a version."""
+    return quality.checks(
+        shown.record,
+        follows_standard=shown.standard is not None,
+        open_license=bool(license_of(shown)["open"]),
+    )
+
+
+def _quality(shown: Described) -> dict[str, Any]:
+    found = mapping(shown.record.ours.get("quality"))
+    score = quality.score(quality_of(shown))
+    counts = ("errors", "warnings", "quarantined_rows")
+    return {
+        "score": score,
+        "grade": quality.grade(score),
+        **{name: found.get(name) for name in counts},
+    }
 
 
 def expected(shown: Described) -> date | None:

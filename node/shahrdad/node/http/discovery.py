@@ -7,11 +7,10 @@ from xml.etree import ElementTree as ET
 from starlette.responses import RedirectResponse, Response
 
 from shahrdad.datasets.errors import Language
-from shahrdad.node.http import limits
+from shahrdad.node.http import holdings, limits
 from shahrdad.node.http.answers import Call, answer, as_json
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.languages import LANGUAGES, now, rfc3339
-from shahrdad.node.http.listing import Wanted, every
 from shahrdad.node.http.operations import Operation, address_unknown
 from shahrdad.node.http.release import PROTOCOL, release
 from shahrdad.node.http.texts import say
@@ -23,17 +22,18 @@ XML = "application/xml"
 PAGES = (
     "/", "/datasets", "/budget", "/systems", "/projects", "/projects/map", "/cities",
     "/compare", "/permits", "/contracts", "/work-sites", "/ideas", "/studies",
-    "/indicators", "/resolutions", "/report", "/standards", "/federation", "/verify",
-    "/api", "/help", "/glossary", "/accessibility", "/terms", "/privacy", "/status",
-    "/problems",
+    "/indicators", "/resolutions", "/reuses", "/report", "/standards", "/federation",
+    "/verify", "/api", "/help", "/glossary", "/accessibility", "/terms", "/privacy",
+    "/status", "/problems",
 )  # fmt: skip
+_PATHS = limits.SITEMAP_ADDRESSES_MAX // len(LANGUAGES)  # of a part
 
 
 def get_sitemap_index(call: Call) -> Response:
     """Answer with the list of sitemap parts."""
     root = ET.Element("sitemapindex", {"xmlns": SITEMAP})
-    count = len(_addresses(call))
-    parts = max(1, -(-count // limits.SITEMAP_ADDRESSES_MAX))
+    count = len(PAGES) + holdings.live_count(call.node.database.connect())
+    parts = max(1, -(-count // _PATHS))
     for number in range(1, parts + 1):
         part = ET.SubElement(root, "sitemap")
         location = ET.SubElement(part, "loc")
@@ -44,9 +44,8 @@ def get_sitemap_index(call: Call) -> Response:
 def get_sitemap(call: Call) -> Response:
     """Answer with one part: pages with their other language beside them."""
     number = call.path["number"]
-    start = (number - 1) * limits.SITEMAP_ADDRESSES_MAX
-    found = _addresses(call)[max(0, start) : start + limits.SITEMAP_ADDRESSES_MAX]
-    if number < 1 or not found:
+    found = _addresses(call, (number - 1) * _PATHS) if number else []
+    if not found:
         raise address_unknown(call.request)
     root = ET.Element("urlset", {"xmlns": SITEMAP, "xmlns:xhtml": XHTML})
     for language, path, updated in found:
@@ -68,11 +67,13 @@ def get_sitemap(call: Call) -> Response:
     return _xml(call, root)
 
 
-def _addresses(call: Call) -> list[tuple[Language, str, str]]:
-    """Return (language, path, time of the last change) of every page worth finding."""
-    paths = [(path, "") for path in PAGES]
-    datasets = [*every(call, Wanted())]
-    paths += [(f"/d/{dataset.ref}", dataset.updated) for dataset in datasets]
+def _addresses(call: Call, start: int) -> list[tuple[Language, str, str]]:
+    """Return (language, path, time of the last change) of a part's pages."""
+    paths = [(path, "") for path in PAGES[start : start + _PATHS]]
+    connection = call.node.database.connect()
+    first, rows = max(0, start - len(PAGES)), _PATHS - len(paths)
+    names = holdings.live_names(connection, first, rows)
+    paths += [(f"/d/{ref}", updated) for ref, updated in names]
     return [(language, path, time) for path, time in paths for language in LANGUAGES]
 
 

@@ -6,26 +6,29 @@ the same.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.catalog import Dataset
+from shahrdad.node.http import quality
 from shahrdad.node.http.answers import JSON, Call, answer, as_json, dump
+from shahrdad.node.http.cross_city import gather, union
 from shahrdad.node.http.dataset_api import DATASET, find
-from shahrdad.node.http.dataset_object import Shown, license_of, show
+from shahrdad.node.http.dataset_object import Shown, quality_of, show
 from shahrdad.node.http.exports.making import reader
 from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.pages_of_lists import decode, encode
 from shahrdad.node.http.parameters import AS_OF, CURSOR, LIMIT, Parameter
-from shahrdad.node.http.record_view import TableView, mapping
+from shahrdad.node.http.record_view import TableView
+
+if TYPE_CHECKING:
+    from shahrdad.node.table.reading import TableReader
 
 STATS_KEPT = 1_000
-GRADES = ((0.9, "A"), (0.75, "B"), (0.6, "C"), (0.4, "D"), (0.0, "E"))
-FORMULA = "score = passed checks / all checks; A >= 0.9, B >= 0.75, C >= 0.6, D >= 0.4"
 
 
 @dataclass(slots=True)
@@ -38,13 +41,23 @@ class Stats:
     def get(self, call: Call, shown: Shown, table: TableView) -> list[dict[str, Any]]:
         """Return the statistics of a table."""
         key = "".join(part.digest.hex for part in table.parts)
+        return self._keep(call, key, lambda: reader(shown, table))
+
+    def of_union(
+        self, call: Call, digest: str, table: "TableReader"
+    ) -> list[dict[str, Any]]:
+        """Return the statistics of a table over cities, by what pins its versions."""
+        return self._keep(call, digest, lambda: table)
+
+    def _keep(
+        self, call: Call, key: str, opened: "Callable[[], TableReader]"
+    ) -> list[dict[str, Any]]:
         with self.lock:
             if key in self.kept:
                 self.kept.move_to_end(key)
                 return self.kept[key]
-        found: list[dict[str, Any]] = call.request.app.state.queries.stats(
-            reader(shown, table)
-        )
+        queries = call.request.app.state.queries
+        found: list[dict[str, Any]] = queries.stats(opened())
         with self.lock:
             self.kept[key] = found
             while len(self.kept) > STATS_KEPT:
@@ -89,51 +102,46 @@ def get_stats(call: Call) -> Response:
     return as_json(call, body)
 
 
-def get_quality(call: Call) -> Response:
-    """Answer with the checks of a version, its score and how that is computed."""
-    shown = _shown(call)
-    checks = list(quality_checks(shown))
-    score = sum(check["passed"] for check in checks) / len(checks)
-    grade = next(letter for least, letter in GRADES if score >= least)
+def get_family_stats(call: Call) -> Response:
+    """Answer with the statistics of a standard's table over all cities.
+
+    Raises:
+        RequestError: STANDARD_UNKNOWN, QUERY_TOO_EXPENSIVE.
+    """
+    found = gather(call.node, call.path["family"], as_of=call.values["as_of"])
+    columns = []
+    if found.members:
+        table = union(call.node, found)
+        columns = call.request.app.state.stats.of_union(call, found.digest, table)
     body = {
-        "ref": shown.ref,
-        "version": shown.version.n,
-        "score": round(score, 4),
-        "grade": grade,
-        "formula": FORMULA,
-        "checks": checks,
+        "family": found.standard.family,
+        "as_of": call.values["as_of"],
+        "rows": found.rows,
+        "columns": columns,
+        **found.document(),
     }
     return as_json(call, body)
 
 
-def quality_checks(shown: Shown) -> Iterator[dict[str, Any]]:
-    """Yield each check with what it found."""
-    record = shown.record
-    quality = mapping(record.ours.get("quality"))
-    tables = [table for table in record.tables if table.parts]
-    facts = (
-        ("title_in_both_languages", all(record.both("title").values())),
-        ("description_in_both_languages", all(record.both("description").values())),
-        ("keywords_in_both_languages", bool(
-            record.words("keywords") and record.words("keywords_en")
-        )),
-        ("open_license", license_of(shown)["open"]),
-        ("follows_a_standard", shown.standard is not None),
-        ("open_format", bool(tables)),
-        ("rows_known", all(table.rows is not None for table in tables)),
-        ("primary_key", all(table.primary_key for table in tables)),
-        ("no_errors", quality.get("errors") == 0),
-        ("no_warnings", quality.get("warnings") == 0),
-        ("no_quarantined_rows", not quality.get("quarantined_rows")),
-        ("validation_report", record.attachment("report") is not None),
-        ("four_eyes", record.ours.get("approval") == "four-eyes"),
-    )  # fmt: skip
-    for name, passed in facts:
-        reason = quality.get(name.removeprefix("no_")) if name in _COUNTED else None
-        yield {"check": name, "passed": bool(passed), "count": reason}
+def get_quality(call: Call) -> Response:
+    """Answer with the checks of a version, its score and how that is computed."""
+    shown = _shown(call)
+    found = quality_of(shown)
+    score = quality.score(found)
+    body = {
+        "ref": shown.ref,
+        "version": shown.version.n,
+        "score": score,
+        "grade": quality.grade(score),
+        "formula": quality.FORMULA,
+        "checks": [
+            {"check": one.name, "passed": one.passed, "count": one.count}
+            for one in found
+        ],
+    }
+    return as_json(call, body)
 
 
-_COUNTED = frozenset({"no_errors", "no_warnings", "no_quarantined_rows"})
 _FROM = Parameter(
     "from", "integer", "The former version; 0 is nothing.", default=None, example="1"
 )
@@ -325,4 +333,15 @@ def operations() -> list[Operation]:
         (_FROM, _TO, LIMIT, CURSOR),
         problems=(*gone, "cursor-invalid", "bad-value"),
     )
-    return [*found, diff]
+    unions = [
+        Operation(
+            f"get{name}Stats",
+            f"/v1/{path}/{{family}}/stats",
+            get_family_stats,
+            "Statistics of each column of a standard's table over all cities.",
+            (AS_OF,),
+            problems=("not-found", "query-too-expensive"),
+        )
+        for name, path in (("Family", "families"), ("Standard", "standards"))
+    ]
+    return [*found, diff, *unions]

@@ -10,5 +10,6 @@ MEDIA_TYPES = {
     "json": "application/json",
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.file",
+    "arrows": "application/vnd.apache.arrow.stream",
 }
 OFFERED = ("parquet", "csv", "excel.csv", "xlsx", "json", "ndjson", "arrow")

@@ -28,17 +28,23 @@ PREFLIGHT = {
 }
 READING = frozenset({"GET", "HEAD"})
 Observe = Callable[[str, str, int, float], None]  # route, method, status, seconds
+Note = Callable[[Scope, int], None]  # the request once routed, status
 
 
 class Frame:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: ASGIApp, node: NodeView, observe: Observe | None = None
+        self,
+        app: ASGIApp,
+        node: NodeView,
+        observe: Observe,
+        note: Note | None = None,
     ) -> None:
         self._app = app
         self._node = node
         self._observe = observe
+        self._note = note
         section = node.config.http
         self._rates = Rates(section.requests_per_minute, section.requests_burst)
         self._trusted = networks(section.trusted_proxies)
@@ -78,8 +84,9 @@ class Frame:
             await self._app(scope, receive, framed)
         route = getattr(scope.get("route"), "path", None) or "none"
         seconds = time.perf_counter() - started
-        if self._observe is not None:
-            self._observe(route, scope["method"], status, seconds)
+        self._observe(route, scope["method"], status, seconds)
+        if self._note is not None:
+            self._note(scope, status)
         LOG.info(
             "request",
             request_id=number,

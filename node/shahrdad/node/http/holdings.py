@@ -217,3 +217,85 @@ def slugs(
         (f"{city}/{after}", f"{city}0", family, family, limit),
     )
     return [str(slug) for (slug,) in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Datasets that a catalog in RDF has.
+
+    Attributes:
+        city: Whose; None is everybody's.
+        since: Only what changed then or later, the withdrawn ones among them; None is
+            all that is live.
+    """
+
+    city: str | None = None
+    since: str | None = None
+
+    def condition(self) -> tuple[str, list[str]]:
+        """Return it as SQL over the cards."""
+        where, values = ["1"], []
+        if self.city is not None:
+            where, values = ["city = ?"], [self.city]
+        if self.since is None:
+            where.append("+state = 'active'")
+        else:
+            where.append("+updated >= ?")
+            values.append(self.since)
+        return " AND ".join(where), values
+
+
+def count_chosen(connection: sqlite3.Connection, chosen: Chosen) -> int:
+    """Return how many datasets these are."""
+    where, values = chosen.condition()
+    (count,) = connection.execute(
+        f"SELECT COUNT(*) FROM card WHERE {where}",  # noqa: S608
+        values,
+    ).fetchone()
+    return int(count)
+
+
+def chosen_between(
+    connection: sqlite3.Connection, chosen: Chosen, first: str, end: str
+) -> list[int]:
+    """Return the row numbers of those whose identifiers lie between two, in order.
+
+    Args:
+        connection: To the database.
+        chosen: Of which datasets.
+        first: The first identifier that counts, or its beginning.
+        end: The first one that does not.
+    """
+    where, values = chosen.condition()
+    found = connection.execute(
+        f"SELECT dataset FROM card WHERE {where}"  # noqa: S608
+        " AND uid >= ? AND uid < ? ORDER BY uid",
+        (*values, first, end),
+    )
+    return [number for (number,) in found]
+
+
+def live_names(
+    connection: sqlite3.Connection, start: int, rows: int
+) -> list[tuple[str, str]]:
+    """Return reference and last change of live datasets, in the order of their names.
+
+    Args:
+        connection: To the database.
+        start: How many to leave out.
+        rows: At most so many.
+    """
+    found = connection.execute(
+        "SELECT name, updated FROM card WHERE +state = 'active'"
+        " ORDER BY name LIMIT ? OFFSET ?",
+        (rows, start),
+    )
+    return [(name.replace("--", "/", 1), updated) for name, updated in found]
+
+
+def live_count(connection: sqlite3.Connection) -> int:
+    """Return how many live datasets lists show."""
+    (count,) = connection.execute(
+        "SELECT COUNT(*) FROM card WHERE state = 'active'"
+    ).fetchone()
+    return int(count)

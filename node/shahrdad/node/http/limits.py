@@ -9,19 +9,24 @@ ITEMS_DEFAULT = 50
 LIST_MEMBERS_MAX = 1_000  # of one repeated or comma-separated parameter
 VALUE_LETTERS_MAX = 1_000
 WAIT_SECONDS_MAX = 50  # proxies cut idle connections at 60
+USAGE_READINGS_MAX = 100_000  # counted in memory between two writings
 WAITERS_MAX = 500  # long polls at once
 MIRROR_FILE_BYTES_MAX = 64 * 1024**2  # a named file of the static mirror
 CHUNK_BYTES = 256 * 1024
+SENT_BYTES = 64 * 1024  # of a file, held in memory for each slow reader
 RECEIPT_LETTERS_MAX = 64 * 1024  # pasted, or sent to be judged
+PIECE_ITEMS = 64  # of a long list, sent at once
 GZIP_BYTES_MIN = 1024
 GZIP_WELL_BYTES_MAX = 256 * 1024  # above, the fastest level
 PREVIEW_ROWS = 50  # read for the preview of a page
 PREVIEW_ROWS_SHOWN = 12  # of them; the page of rows has the others
 PREVIEW_BYTES_MAX = 64 * 1024**2  # a Parquet object read for the preview of a page
+BROWSER_PARTS_MAX = 16  # of a table, that a page names to the browser
 EXPORT_ROWS_MAX = {  # of an export that is made while its reader waits
     "csv": 5_000_000,
     "excel.csv": 5_000_000,
     "arrow": 5_000_000,
+    "arrows": 5_000_000,
     "json": 300_000,
     "ndjson": 300_000,
     "xlsx": 50_000,

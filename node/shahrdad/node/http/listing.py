@@ -3,15 +3,17 @@
 The finding itself is `shahrdad.node.search.finding`, one instance an application.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shahrdad.node.catalog import Dataset
+from shahrdad.datasets import standards
+from shahrdad.datasets.alignment import themes_of
+from shahrdad.datasets.jalali import format_iso
+from shahrdad.node.http import quality
 from shahrdad.node.http.answers import Call
-from shahrdad.node.limits import PAGE_MAX
+from shahrdad.node.http.languages import day_of
 from shahrdad.node.search.finding import FACETS, ORDERS, Filters, Found, Order, Search
 
-__all__ = ["FACETS", "ORDERS", "Order", "Wanted", "every", "find_page", "search_of"]
+__all__ = ["FACETS", "ORDERS", "Order", "Wanted", "find_page", "search_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class Wanted:
     fiscal_year: tuple[int, ...] = ()
     updated_after: str | None = None
     withdrawn: bool = False
+    theme: tuple[str, ...] = ()
+    quality: tuple[str, ...] = ()
+    covers: str | None = None
+    tabular: bool = False
     order: Order | None = None
 
     @property
@@ -37,7 +43,26 @@ class Wanted:
             self.fiscal_year,
             self.updated_after,
             self.withdrawn,
+            _families_of(self.theme),
+            tuple(_span(grade) for grade in self.quality),
+            int(format_iso(day_of(self.covers))[:4]) if self.covers else None,
+            self.tabular,
         )
+
+
+def _families_of(themes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the standards of themes, as DCAT has them; "" where there is none."""
+    return tuple(
+        family
+        for family in ("", *standards.families())
+        if any(theme in themes_of(family) for theme in themes)
+    )
+
+
+def _span(grade: str) -> tuple[int, int]:
+    """Return the scores of a grade in ten-thousandths."""
+    least, above = quality.scores(grade)
+    return round(least * 10_000), round(above * 10_000)
 
 
 def search_of(call: Call) -> Search:
@@ -62,18 +87,3 @@ def find_page(
     return search_of(call).find(
         wanted.q, wanted.filters, wanted.order, cursor, limit, facets
     )
-
-
-def every(call: Call, wanted: Wanted) -> Iterator[Dataset]:
-    """Yield all datasets that are asked for, page by page.
-
-    Raises:
-        RequestError: SEARCH_CURSOR_EXPIRED: the index changed meanwhile.
-    """
-    cursor = None
-    while True:
-        page = find_page(call, wanted, cursor=cursor, limit=PAGE_MAX)
-        yield from page.datasets
-        cursor = page.next_cursor
-        if cursor is None:
-            return

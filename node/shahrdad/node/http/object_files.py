@@ -18,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http.answers import IMMUTABLE, Call, matches
-from shahrdad.node.http.limits import CHUNK_BYTES
+from shahrdad.node.http.limits import SENT_BYTES
 from shahrdad.node.store.contract import Area
 from shahrdad.node.store.limits import PRESIGNED_AGE_MAX, PRESIGNED_BYTES_MIN
 
@@ -148,5 +148,5 @@ def presigned(call: Call, area: Area, digest: Digest, size: int) -> Response | N
 def chunks(file: BinaryIO) -> Iterator[bytes]:
     """Yield a file in pieces and close it, also when the reader goes away."""
     with file:
-        while chunk := file.read(CHUNK_BYTES):
+        while chunk := file.read(SENT_BYTES):
             yield chunk

@@ -151,6 +151,15 @@ SCHEMAS: dict[str, Any] = {
             "missing": {"type": "array", "items": TEXT},
         }
     ),
+    "Analysis": _page(
+        ANY_OBJECT,
+        name=TEXT,
+        fields={"type": "array", "items": ANY_OBJECT},
+        inputs={"type": "array", "items": ANY_OBJECT},
+        inputs_digest={"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        excluded={"type": "array", "items": ANY_OBJECT},
+        missing={"type": "array", "items": TEXT},
+    ),
     "VersionPage": _page(_ref("Version")),
     "Page": _page(ANY_OBJECT),
     "Change": _object(

@@ -3,6 +3,7 @@
 Every page is whole without JavaScript; every act is a link or a form.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,18 +13,22 @@ from starlette.responses import RedirectResponse, Response
 from shahrdad.datasets import standards
 from shahrdad.datasets.codelists import city as listed_city
 from shahrdad.datasets.errors import Language, Reason, RequestError, ShahrdadError
+from shahrdad.node.analysis.tables import ANALYSES
 from shahrdad.node.catalog import Dataset
 from shahrdad.node.http import freshness, holdings, problems
 from shahrdad.node.http.answers import Call
+from shahrdad.node.http.catalog_api import FILTERS, wanted
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_api import find as find_version
 from shahrdad.node.http.dataset_object import document, show, verification
+from shahrdad.node.http.in_browser import browser_parts
 from shahrdad.node.http.languages import LANGUAGES, now, preferred
 from shahrdad.node.http.listing import Wanted, find_page
 from shahrdad.node.http.operations import Operation, request_id
-from shahrdad.node.http.parameters import CURSOR, Parameter
+from shahrdad.node.http.parameters import CURSOR
 from shahrdad.node.http.portal import front
 from shahrdad.node.http.portal.profile import profile
+from shahrdad.node.http.portal.viewing import releases
 from shahrdad.node.http.problem_types import STATUS
 from shahrdad.node.http.record_view import read
 from shahrdad.node.http.rendering import PAGE_HEADERS, page, render
@@ -32,15 +37,13 @@ from shahrdad.node.http.view import NodeView
 
 NEWS = 6
 RESULTS = 20
+ELSEWHERE = 6  # datasets of other cities that a dataset's page leads to
+# The page takes what `/v1/datasets` takes; it always has facets and live datasets.
 LIST_FILTERS = (
-    Parameter("q", "text", ""),
-    Parameter("city", "text", "", repeated=True),
-    Parameter("family", "text", "", repeated=True),
-    Parameter("license", "text", "", repeated=True),
-    Parameter("fiscal_year", "integer", "", minimum=1300, maximum=1499, repeated=True),
-    Parameter("sort", "choice", "", choices=("ref", "relevance", "-updated", "title")),
+    *(one for one in FILTERS if one.name not in {"facets", "state"}),
     CURSOR,
 )
+PLACEHOLDER = re.compile(r"\{+\w+\}+")
 Build = Callable[[Call, Language], Response]
 
 
@@ -72,15 +75,8 @@ def home(call: Call, language: Language) -> Response:
 def datasets(call: Call, language: Language) -> Response:
     """Show the list with its filters."""
     values = call.values
-    wanted = Wanted(
-        q=values["q"] or "",
-        city=values["city"],
-        family=values["family"],
-        license=values["license"],
-        fiscal_year=values["fiscal_year"],
-        order=values["sort"],
-    )
-    found = find_page(call, wanted, cursor=values["cursor"], limit=RESULTS, facets=True)
+    asked = wanted({**values, "state": "live"})
+    found = find_page(call, asked, cursor=values["cursor"], limit=RESULTS, facets=True)
     given = {name: value for name, value in values.items() if name != "cursor"}
     return page(
         call,
@@ -139,6 +135,7 @@ def dataset(call: Call, language: Language) -> Response:
             "table": table,
             "preview": state.previews.get(shown, table, language),
             "facts": resource,
+            "parts": browser_parts(shown, table),
         }
         for table, resource in zip(shown.record.tables, facts["resources"], strict=True)
     ]
@@ -154,9 +151,26 @@ def dataset(call: Call, language: Language) -> Response:
         city=city_name(current.city, call.node.config),
         family=family_title(current.family, language) if current.family else "",
         versions=call.node.catalog.versions(call.ref)[:5],
+        elsewhere=elsewhere(call, current),
         is_newest=shown.version.n == current.version,
         snippets=snippets(shown),
     )
+
+
+def elsewhere(call: Call, current: Dataset) -> list[dict[str, Any]]:
+    """Return the same standard's datasets of other cities, those of its year first."""
+    if current.family is None:
+        return []
+    others = [
+        one
+        for one in call.node.catalog.list(family=current.family)
+        if one.city != current.city
+    ]
+    others.sort(key=lambda one: one.fiscal_year != current.fiscal_year)
+    return [
+        {"dataset": one, "city": city_name(one.city, call.node.config)}
+        for one in others[:ELSEWHERE]
+    ]
 
 
 def _withdrawn(call: Call, current: Dataset, language: Language) -> Response:
@@ -207,7 +221,9 @@ def city(call: Call, language: Language) -> Response:
     known = holdings.cities(call.node.database.connect())
     if slug not in known and slug != call.node.config.node.city:
         raise RequestError(Reason.CITY_UNKNOWN, city=slug[:64])
-    published = call.node.catalog.list(city=slug)
+    published = releases(call).once(
+        ("published", slug), lambda: call.node.catalog.list(city=slug)
+    )
     mandatory = [
         (standards.load(family), [d for d in published if d.family == family])
         for family in standards.families()
@@ -262,12 +278,26 @@ def standard(call: Call, language: Language) -> Response:
     published = [
         card(call, item) for item in call.node.catalog.list(family=found.family)
     ]
-    return page(call, "standard.html", language, standard=found, published=published)
+    return page(
+        call,
+        "standard.html",
+        language,
+        standard=found,
+        published=published,
+        # A report fills in the cell's own value; here nothing has one.
+        sentence=lambda rule: PLACEHOLDER.sub("…", rule.message(language)),
+    )
 
 
 def developers(call: Call, language: Language) -> Response:
     """Show what a program can read."""
-    return page(call, "developers.html", language)
+    return page(
+        call,
+        "developers.html",
+        language,
+        city=call.node.config.node.city,
+        analyses=[one.name for one in ANALYSES],
+    )
 
 
 def problem(call: Call, language: Language) -> Response:

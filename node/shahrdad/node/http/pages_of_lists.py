@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.http.answers import JSON, Call, answer, dump
+from shahrdad.node.http.answers import JSON, Call, answer, dump, json_list
 
 Item = TypeVar("Item")
 Key = tuple[Any, ...]
@@ -70,18 +70,20 @@ def page(
 
 def list_answer(
     call: Call,
-    items: list[Any] | bytes,
+    items: Sequence[Any],
     total: int,
     next_cursor: str | None,
+    written: bool = False,
     **more: Any,
 ) -> Response:
     """Answer with a page of a list, and the address of the next one.
 
     Args:
         call: The request.
-        items: The page, or its JSON.
+        items: The page.
         total: How many items all pages have.
         next_cursor: Where the next page begins.
+        written: Whether its items are JSON already.
         more: Further members.
     """
     headers = {}
@@ -95,10 +97,10 @@ def list_answer(
             f"{call.request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
         )
         headers["Link"] = f'<{call.public.root}{address}>; rel="next"'
-    listed = items if isinstance(items, bytes) else dump(items)
+    page = json_list(items) if written else [dump(items)]
     rest = dump({"total": total, "next_cursor": next_cursor, **more})
-    body = b"".join((b'{"items":', listed, b",", rest[1:]))
-    return answer(call, body, JSON, headers)
+    body = [b'{"items":', *page, b"," + rest[1:]]
+    return answer(call, body if written else b"".join(body), JSON, headers)
 
 
 def _malformed(cursor: str) -> RequestError:

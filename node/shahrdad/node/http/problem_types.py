@@ -53,6 +53,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.BATCH_FILE_UNCLEAR,
         Reason.EXECUTOR_UNKNOWN,
         Reason.PARAMETER_VALUE,
+        Reason.ROW_NOT_ONE,
         Reason.SHARING_UNSUPPORTED,
     ),
     "unknown-field": (Reason.COLUMN_UNKNOWN,),

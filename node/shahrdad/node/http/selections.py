@@ -47,7 +47,7 @@ CHOICES = (
     Parameter("sep", "choice", "", choices=tuple(writers.SEPARATORS), default="comma"),
 )
 _CHOICES = {one.name: one for one in CHOICES}
-FORMATS = ("csv", "excel.csv", "xlsx", "json", "ndjson", "arrow", "parquet")
+FORMATS = ("csv", "excel.csv", "xlsx", "json", "ndjson", "arrow", "arrows", "parquet")
 NO_PAGES = frozenset({"cursor", "limit"})
 
 
@@ -247,6 +247,9 @@ def _pieces(
         yield from writers.stream(
             ext, empty.schema.names, shown, writers.SEPARATORS[separator]
         )
+        return
+    if ext == "arrows":
+        yield from writers.stream_arrow(empty.schema, shown)
         return
     batches = (batch for table in shown for batch in table.to_batches())
     with SpooledTemporaryFile(SPOOL_BYTES) as spool:

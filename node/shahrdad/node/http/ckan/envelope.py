@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shahrdad.node.http import limits
-from shahrdad.node.http.answers import Call, answer, dump, is_held
+from shahrdad.node.http.answers import Call, answer, dump, is_held, json_list
 
 Kind = Literal[
     "Not Found Error",
@@ -58,21 +58,24 @@ class Written:
         about: The other members.
         name: Of the member that has the datasets; "" where the list is the result.
         results: The datasets.
-        finish: What the list's JSON still goes through.
+        finish: What the JSON of a dataset still goes through; None leaves it.
     """
 
     about: Mapping[str, Any]
     name: str
     results: Sequence[bytes]
-    finish: Callable[[bytes], bytes]
+    finish: Callable[[bytes], bytes] | None
 
-    def dump(self) -> bytes:
-        """Return the result as JSON."""
-        found = self.finish(b",".join(self.results))
+    def pieces(self) -> list[bytes]:
+        """Return the result as JSON, in pieces."""
+        found = self.results
+        if self.finish is not None:
+            found = [self.finish(one) for one in found]
         if not self.name:
-            return b"".join((b"[", found, b"]"))
+            return json_list(found)
         head, name = dump(self.about)[:-1], dump(self.name)
-        return b"".join((head, b"," * bool(self.about), name, b":[", found, b"]}"))
+        begin = b"".join((head, b"," * bool(self.about), name, b":"))
+        return [begin, *json_list(found), b"}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,9 @@ class One:
 
     json: bytes
 
-    def dump(self) -> bytes:
+    def pieces(self) -> list[bytes]:
         """Return the result as JSON."""
-        return self.json
+        return [self.json]
 
 
 def not_found(message: str) -> Refusal:
@@ -185,11 +188,12 @@ def good(call: Call, action: str, result: Any, seed: bytes) -> Response:
         seed: What the result follows from.
     """
     frame = dump({"help": help_address(call, action), "success": True})[:-1]
-    inner = result.dump() if isinstance(result, Written | One) else dump(result)
-    body = b"".join((frame, b',"result":', inner, b"}"))
+    written = isinstance(result, Written | One)
+    inner = result.pieces() if written else [dump(result)]
+    body = [frame + b',"result":', *inner, b"}"]
     if call.request.method == "POST":
         headers = {"Cache-Control": "no-store"}
-        return Response(body, 200, headers=headers, media_type=MEDIA_TYPE)
+        return Response(b"".join(body), 200, headers=headers, media_type=MEDIA_TYPE)
     return answer(call, body, MEDIA_TYPE, seed=seed)
 
 

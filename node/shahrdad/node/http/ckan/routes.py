@@ -11,6 +11,7 @@ from shahrdad.node.http.answers import Call, as_json
 from shahrdad.node.http.ckan import envelope
 from shahrdad.node.http.ckan.actions import ACTIONS, CKAN_VERSION, Asked
 from shahrdad.node.http.ckan.envelope import Refusal
+from shahrdad.node.http.ckan.files import get_download, get_dump
 from shahrdad.node.http.ckan.shelf import Base, Shelf, TooExpensiveError, snapshot
 from shahrdad.node.http.operations import Operation, address_unknown
 
@@ -115,5 +116,22 @@ def operations() -> list[Operation]:
             "CKAN's address.",
             tolerant=True,
             redirect=303,
+        ),
+        Operation(
+            "ckanDownload",
+            "/dataset/{name}/resource/{resource}/download/{file}",
+            get_download,
+            "A resource under CKAN's address of it.",
+            tolerant=True,
+            media_type="*/*",
+        ),
+        Operation(
+            "ckanDump",
+            "/datastore/dump/{resource}",
+            get_dump,
+            "All rows of a table: `format` is csv, tsv, json or xml; `bom=true`.",
+            tolerant=True,
+            media_type="*/*",
+            problems=("not-found", "bad-parameter"),
         ),
     ]

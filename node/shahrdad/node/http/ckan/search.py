@@ -69,7 +69,7 @@ def search(
         "search_facets": counts,
     }
     results = reading.page(condition, asked.order, asked.start, asked.rows)
-    return Written(about, "results", results, reading.written)
+    return Written(about, "results", results, reading.finish)
 
 
 def _facets(

@@ -10,14 +10,25 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Generic, Literal, TypeVar
 
+import numpy as np
+
+from shahrdad.datasets import standards
 from shahrdad.node.http.card_reading import Rooted
 from shahrdad.node.http.ckan import selection
 from shahrdad.node.http.ckan.query import Query
 from shahrdad.node.http.ckan.selection import Condition
+from shahrdad.node.http.ckan.word_sets import (
+    LIVE,
+    WARM_MAX,
+    Bits,
+    WordSets,
+    of_owners,
+)
 from shahrdad.node.http.languages import now, rfc3339
 from shahrdad.node.http.release import release
 from shahrdad.node.http.view import NodeView
@@ -29,6 +40,8 @@ SECONDS_MAX = 5.0  # of one statement
 VALUES_MAX = 20_000  # of one statement; SQLite takes 32,766
 KEPT_COUNTS_MAX = 1_000
 KEPT_LISTS_MAX = 16
+LOOKUP_STEPS = 8  # in an index: what looking up and sorting a dataset costs
+WALKED_MAX = 2_000  # of a list of common words; of what is further back a list is kept
 ORDERS = {
     "id": "c.uid",
     "name": "c.name",
@@ -70,6 +83,15 @@ class Shelf:
         self.counts: Memory[int] = Memory(KEPT_COUNTS_MAX)
         self.facets: Memory[Counts] = Memory(KEPT_COUNTS_MAX)
         self.lists: Memory[array[int]] = Memory(KEPT_LISTS_MAX)
+        self.sets = WordSets()
+
+    def warm(self, node: NodeView) -> None:
+        """Read the sets of the commonest words before anybody asks for them."""
+        found = selection.common_words(node.database.connect(), WARM_MAX)
+        if found:
+            own = of_owners("city", [node.config.node.city])
+            each = [of_owners("family", [name]) for name in standards.families()]
+            self.sets.warm(node.database, [own, LIVE, *each, *found])
 
     def at(self, node: NodeView, base: Base) -> "Reading":
         """Return the cards of a base as they are now."""
@@ -146,8 +168,12 @@ class Reading:
             sorted(self.counts("groups")),
         )
         asked = [selection.condition(query, catalog) for query in queries]
-        asked = [one for one in asked if one != selection.EVERYTHING]
-        return selection.every([self._of_base(), *asked])
+        words = selection.every(asked)
+        found = selection.every([self._of_base(), words])
+        # A base is no word; of withdrawn datasets there are no sets.
+        if self._base == "harvest":
+            return replace(found, words=())
+        return replace(found, words=words.words, rare=words.rare, term=words.term)
 
     def _of_base(self) -> Condition:
         """Return the condition of this base.
@@ -165,6 +191,10 @@ class Reading:
 
     def count(self, asked: Condition) -> int:
         """Return how many datasets a condition lets through."""
+        if asked.term is not None and self._base != "harvest":
+            return self._count_of(asked.term)
+        if asked.is_common:
+            return int(np.count_nonzero(self._having(asked)))
         if asked.slow:
             return len(self._list(asked, "c.uid"))
         if self._is_whole(asked):
@@ -193,7 +223,10 @@ class Reading:
 
     def numbers(self, asked: Condition, order: str, start: int, rows: int) -> list[int]:
         """Return the row numbers of the datasets of a page."""
-        if asked.slow:
+        if asked.is_common and start + rows <= WALKED_MAX:
+            walked = self._walk(asked, order, start + rows)
+            return [*islice(walked, start, start + rows)]
+        if asked.slow or asked.is_common:
             return self._list(asked, order)[start : start + rows].tolist()
         found = self._rows(
             f"{_sql('c.dataset', asked)} ORDER BY {order} LIMIT ? OFFSET ?",
@@ -205,12 +238,59 @@ class Reading:
         """Return all that a condition lets through; kept for the next page."""
 
         def find() -> "array[int]":
+            if asked.is_common:
+                return array("L", self._walk(asked, order, None))
             found = self._rows(
                 f"{_sql('c.dataset', asked)} ORDER BY {order}", asked.values
             )
             return array("L", (number for (number,) in found))
 
         return self._shelf.lists.keep(self._mark, (asked, order), find)
+
+    def _count_of(self, term: int) -> int:
+        """Return how many datasets of the base have a keyword or format."""
+        of_city = "" if self._city is None else " AND city = ?"
+        (row,) = self._rows(
+            "SELECT COALESCE(SUM(datasets), 0) FROM card_count"  # noqa: S608
+            f" WHERE term = ? AND state = 'active'{of_city}",
+            (term, *(() if self._city is None else (self._city,))),
+        )
+        return int(row[0])
+
+    def _having(self, asked: Condition) -> Bits:
+        """Return the datasets of this base that have the words asked for."""
+        city = self._city
+        groups = [*asked.words, (LIVE if city is None else of_owners("city", [city]),)]
+        state = self._mark.epoch, self._mark.indexed
+        return self._shelf.sets.find(self._connection, state, groups)
+
+    def _walk(self, asked: Condition, order: str, wanted: int | None) -> Iterator[int]:
+        """Yield the datasets that have the words asked for, in order.
+
+        Args:
+            asked: Which datasets.
+            order: SQL, of `order_of`.
+            wanted: How many are taken; None is all of them.
+        """
+        base = self._of_base()
+        having = self._having(asked)
+        few = np.flatnonzero(having)
+        # Steps in the order until enough were found, against looking each of them up.
+        share = 1.0 if wanted is None else min(1.0, wanted / max(1, len(few)))
+        if len(few) * LOOKUP_STEPS < len(having) * share:
+            listed = "c.dataset IN (SELECT value FROM json_each(?))"
+            sql = f"{_sql('c.dataset', Condition(listed, rare=True))} ORDER BY {order}"
+            yield from (n for (n,) in self._rows(sql, (str(few.tolist()),)))
+            return
+        has = having.tobytes()
+        with interrupted_after(self._connection, SECONDS_MAX) as connection:
+            rows = connection.execute(
+                f"{_sql('c.dataset', base)} ORDER BY {order}", base.values
+            )
+            while page := rows.fetchmany(1_000):
+                yield from (n for (n,) in page if n < len(has) and has[n])
+            return
+        raise TooExpensiveError
 
     def packages(self, numbers: Sequence[int]) -> list[bytes]:
         """Return the JSON of datasets by row number."""
@@ -228,6 +308,12 @@ class Reading:
         if self._base == "harvest":  # a harvested copy has no datastore
             json = json.replace(_ACTIVE, _INACTIVE)
         return self._rooted.written(json)
+
+    @property
+    def finish(self) -> Callable[[bytes], bytes] | None:
+        """What the JSON of cards goes through; None where nothing in it is another."""
+        plain = self._base != "harvest" and self._rooted.is_own
+        return None if plain else self.written
 
     def number(self, wanted: str) -> int | None:
         """Return the row number of a dataset by identifier, name or reference."""
@@ -255,6 +341,37 @@ class Reading:
             (wanted, *asked.values),
         )
         return found[0] if found else None
+
+    def resources_like(
+        self, terms: Sequence[tuple[str, str]], start: int, rows: int
+    ) -> tuple[int, list[tuple[int, str]]]:
+        """Return how many resources have these letters, and a page of them.
+
+        Args:
+            terms: Of `name` or `format`: small letters that are somewhere in it.
+            start: How many to leave out.
+            rows: At most so many: each with its dataset, by identifier.
+        """
+        asked = self._of_base()
+        having = "".join(f" AND instr(lower(r.{field}), ?) > 0" for field, _ in terms)
+        sql = (
+            # CROSS keeps this order: the first page ends the reading.
+            "FROM card_resource r CROSS JOIN card c ON c.dataset=r.dataset"
+            f" WHERE {asked.sql}{having}"
+        )
+        values = (*asked.values, *(letters for _, letters in terms))
+
+        def count() -> int:
+            (row,) = self._rows(f"SELECT COUNT(*) {sql}", values)
+            return int(row[0])
+
+        name = ("resources", asked, tuple(terms))
+        total = self._shelf.counts.keep(self._mark, name, count)
+        found = self._rows(
+            f"SELECT r.dataset, r.uid {sql} ORDER BY r.uid LIMIT ? OFFSET ?",
+            (*values, rows, start),
+        )
+        return total, found
 
     def tables(self, start: int, rows: int) -> list[str]:
         """Return the identifiers of tables that can be searched, by identifier."""

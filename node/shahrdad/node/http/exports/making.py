@@ -7,6 +7,7 @@ remembered in memory only: after a restart the same bytes are made again.
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,15 @@ REMEMBERED_MAX = 10_000
 class Exports:
     """Makes exports, one of a kind at a time, and remembers their digests."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, made: Callable[[str, float], None] = lambda _form, _seconds: None
+    ) -> None:
+        """Begin with nothing made.
+
+        Args:
+            made: Told the format and the seconds of each export.
+        """
+        self._tell_made = made
         self._made: OrderedDict[tuple[str, ...], Digest] = OrderedDict()
         self._making = threading.Semaphore(2)  # interfaces 2.4: two a node
 
@@ -66,9 +75,11 @@ class Exports:
                 Reason.EXPORT_TOO_LARGE, rows=table.rows or 0, rows_max=rows_max
             )
         with self.slot():
+            started = time.monotonic()
             digest = _stored(
                 store, lambda file: _write(shown, table, ext, language, file)
             )
+            self._tell_made(ext, time.monotonic() - started)
         self._remember(key, digest)
         return digest
 

@@ -94,6 +94,19 @@ def stream(
         yield out.getvalue()
 
 
+def stream_arrow(schema: pa.Schema, tables: Iterator[pa.Table]) -> Iterator[bytes]:
+    """Yield an Arrow stream with zstd buffers, a piece for each table that comes."""
+    out = BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(out, schema, options=options) as writer:
+        for table in tables:
+            writer.write_table(table)
+            yield out.getvalue()  # whole messages, so what follows stays aligned
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue()
+
+
 def _options(separator: str) -> pc.WriteOptions:
     return pc.WriteOptions(
         include_header=False, delimiter=separator, eol="\r\n", quoting_style="needed"

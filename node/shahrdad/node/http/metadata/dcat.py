@@ -59,7 +59,7 @@ def describe(graph: Graph, shown: Shown, homes: Homes | None = None) -> NamedNod
         words = record.words("keywords" if language == "fa" else "keywords_en")
         for word in tag_names(words):
             graph.both(node, f"{v.DCAT}keyword", {language: word})
-    for theme in alignment.THEMES.get(dataset.family or "", ("GOVE",)):
+    for theme in alignment.themes_of(dataset.family or ""):
         graph.controlled(node, f"{v.DCAT}theme", v.THEMES[theme])
     graph.controlled(node, f"{v.DCT}accessRights", v.PUBLIC)
     graph.controlled(node, f"{v.DCT}language", v.LANGUAGES["fa"])

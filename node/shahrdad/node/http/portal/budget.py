@@ -11,6 +11,7 @@ from starlette.responses import Response
 from shahrdad.datasets.errors import Language, Reason, RequestError
 from shahrdad.node.analysis import budget as budgets
 from shahrdad.node.analysis.budget import Amounts, Part, Statement
+from shahrdad.node.analysis.prices import PriceIndex, at_prices, price_index
 from shahrdad.node.analysis.releases import Release, Releases, Row
 from shahrdad.node.analysis.share import Share, per
 from shahrdad.node.http.answers import Call
@@ -26,6 +27,8 @@ from shahrdad.node.http.portal.shapes import (
     year_groups,
 )
 from shahrdad.node.http.portal.viewing import (
+    TableLinks,
+    analysis,
     choice,
     grounds,
     label,
@@ -46,6 +49,7 @@ PARAMETERS = (
     choice("scope", *budgets.SCOPES),
     text("period"),
     choice("sort", "title", "approved", "actual", "realised"),
+    choice("prices", "real"),
 )
 INDEX_PARAMETERS = (text("year"), choice("scope", *budgets.SCOPES))
 DEFAULT_BY = {"source": "line", "use": "mission"}
@@ -104,7 +108,12 @@ def index(call: Call, language: Language) -> Response:
             )
         ],
         missing=[name_of(call, c) for c in gathered.cities if c not in published],
-        grounds=grounds(call, gathered.inputs, gathered.excluded),
+        grounds=grounds(
+            call,
+            gathered.inputs,
+            gathered.excluded,
+            [analysis(language, "budgets", year=chosen, scope=scope)],
+        ),
         money=amounts,
     )
 
@@ -125,6 +134,10 @@ def city_year(call: Call, language: Language) -> Response:
     view = View(call, language, chosen)
     units = reader.gather("org_units").first(release.city)
     view.units = unit_names(units)
+    years = over_years(reader, view, index_of(call, reader))
+    used = [release.input]
+    if years["real"]:
+        used.append(years["index"].input)
     return page(
         call,
         "portal/budget.html",
@@ -136,8 +149,8 @@ def city_year(call: Call, language: Language) -> Response:
         years=reader.years(release.city),
         declared=release.declared.get("budget_municipality_rial"),
         checks=[told(check, language) for check in budgets.checks(chosen)],
-        over_years=over_years(reader, view),
-        grounds=grounds(call, [release.input]),
+        over_years=years,
+        grounds=grounds(call, used, (), view.tables()),
         money=amounts,
     )
 
@@ -152,8 +165,24 @@ def told(check: budgets.Check, language: Language) -> dict[str, Any]:
     return {"holds": check.holds, "sentence": say(language, key, amount=amount)}
 
 
-def over_years(reader: Releases, view: "View") -> dict[str, Any]:
-    """Return the years of the same city, scope and side, drawn and as numbers."""
+def index_of(call: Call, reader: Releases) -> PriceIndex | None:
+    """Return the price index that this node names, where it is held."""
+    named = call.node.config.portal
+    if not named.price_index:
+        return None
+    return reader.once(
+        "price_index",
+        lambda: price_index(reader, named.price_index, named.price_indicator),
+    )
+
+
+def over_years(
+    reader: Releases, view: "View", index: PriceIndex | None
+) -> dict[str, Any]:
+    """Return the years of the same city, scope and side, drawn and as numbers.
+
+    Real terms are at the prices of the page's year, where the index knows it.
+    """
     statement = view.statement
     years = reader.once(
         ("over_years", statement.city, statement.scope, view.side),
@@ -161,8 +190,20 @@ def over_years(reader: Releases, view: "View") -> dict[str, Any]:
             reader.gather("budget_lines"), statement.city, statement.scope, view.side
         ),
     )[-YEARS_MAX:]
+    base = statement.year or 0
+    usable = index if index is not None and base in index.levels else None
+    real = usable is not None and view.given.get("prices") == "real"
+    every = {one.year for one in years}
+    if usable is not None and real:
+        years = at_prices(usable, years, base)
     groups = year_groups([(one.approved, one.actual) for one in years], view.language)
-    return {"years": years, "groups": groups}
+    return {
+        "years": years,
+        "groups": groups,
+        "index": usable,
+        "real": real,
+        "unknown": sorted(every - {one.year for one in years}),
+    }
 
 
 def find(reader: Releases, city: str, year: int) -> Release:
@@ -224,6 +265,16 @@ class View:
     def head(self) -> Amounts:
         """The sums of the whole side."""
         return self.statement.total(self.side)
+
+    def tables(self) -> list[TableLinks]:
+        """Return where this side of the budget and its story lie as tables."""
+        asked = {"city": self.statement.city, "scope": self.statement.scope}
+        year = self.statement.year
+        by = {"year": year, "side": self.side, "by": self.by}
+        return [
+            analysis(self.language, "budget-parts", **asked, **by),
+            analysis(self.language, "budgets", **asked),
+        ]
 
     @property
     def per_resident(self) -> int | None:

@@ -16,6 +16,7 @@ from shahrdad.node.http.answers import Call
 from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.portal import amounts
 from shahrdad.node.http.portal.viewing import (
+    analysis,
     choice,
     grounds,
     listed,
@@ -121,6 +122,13 @@ MEASURES: dict[str, tuple[str, Measure]] = {  # name: (unit, how)
     "projects_completed": ("count", _completed),
     "systems": ("count", _systems),
 }
+TABLES = {  # the analysis that has a measure
+    **dict.fromkeys(MEASURES, "budgets"),
+    "smart": "smart-share",
+    "projects_late": "delays",
+    "projects_completed": "counters",
+    "systems": "counters",
+}
 PARAMETERS = (
     choice("measure", *MEASURES),
     Parameter("city", "text", "", repeated=True),
@@ -178,9 +186,16 @@ def index(call: Call, language: Language) -> Response:
         shares=any(value is not None and value.share for value in found.values()),
         differing=differing(found),
         grounds=grounds(
-            call, [one for value in found.values() if value for one in value.inputs]
+            call,
+            [one for value in found.values() if value for one in value.inputs],
+            tables=[analysis(language, TABLES[name], **year_of(name, year))],
         ),
     )
+
+
+def year_of(measure: str, year: int) -> dict[str, int]:
+    """Return the year that the analysis of a measure is asked for."""
+    return {} if TABLES[measure] == "delays" else {"year": year}
 
 
 def written(value: Value | None, unit: str, language: Language) -> str:

@@ -81,7 +81,7 @@ class Box:
             raise RequestError(Reason.ADDRESS_UNKNOWN, path=call.request.url.path[:200])
         try:
             said = said_of(form, call.ref, dataset.version, language)
-            self._count(call)
+            counted(self._rates, call)
             with call.node.database.transaction() as connection:
                 feedback.add(connection, said, present())
         except RequestError as error:
@@ -90,16 +90,17 @@ class Box:
         address = f"/{language}/d/{call.ref}/feedback?sent=yes#sent"
         return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
 
-    def _count(self, call: Call) -> None:
-        """Refuse a caller who writes too often; one that nobody can name counts too.
 
-        Raises:
-            RequestError: RATE_LIMITED.
-        """
-        trusted = networks(call.node.config.http.trusted_proxies)
-        verdict = self._rates.take(caller_of(call.request.scope, trusted), 1)
-        if not verdict.allowed:
-            raise RequestError(Reason.RATE_LIMITED, wait_seconds=verdict.wait_seconds)
+def counted(rates: Rates, call: Call) -> None:
+    """Refuse a caller who writes too often; one that nobody can name counts too.
+
+    Raises:
+        RequestError: RATE_LIMITED.
+    """
+    trusted = networks(call.node.config.http.trusted_proxies)
+    verdict = rates.take(caller_of(call.request.scope, trusted), 1)
+    if not verdict.allowed:
+        raise RequestError(Reason.RATE_LIMITED, wait_seconds=verdict.wait_seconds)
 
 
 def said_of(form: Form, ref: str, version: int, language: Language) -> feedback.Said:

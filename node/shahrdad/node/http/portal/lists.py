@@ -17,6 +17,8 @@ from shahrdad.node.http.pages_of_lists import page as list_page
 from shahrdad.node.http.parameters import CURSOR, Parameter
 from shahrdad.node.http.portal import amounts
 from shahrdad.node.http.portal.viewing import (
+    TableLinks,
+    analysis,
     by_code,
     choice,
     grounds,
@@ -25,6 +27,7 @@ from shahrdad.node.http.portal.viewing import (
     options,
     releases,
     text,
+    whole_family,
 )
 from shahrdad.node.http.previews import cell
 from shahrdad.node.http.rendering import page
@@ -166,7 +169,7 @@ def page_of(listed: Listed) -> Callable[[Call, Language], Response]:
                 for name in listed.filters
             ],
             **speed_of(call, listed, language),
-            **ends(call, gathered),
+            **ends(call, gathered, tables_of(listed, language)),
         )
 
     return show
@@ -274,13 +277,24 @@ def view(
     }
 
 
-def ends(call: Call, gathered: Gathered) -> dict[str, Any]:
+def tables_of(listed: Listed, language: Language) -> list[TableLinks]:
+    """Return where a list lies as a table over all cities."""
+    more = ["permit-speed"] if listed.family == "permit_stats" else []
+    return [
+        whole_family(language, listed.family),
+        *(analysis(language, name) for name in more),
+    ]
+
+
+def ends(
+    call: Call, gathered: Gathered, tables: Sequence[TableLinks]
+) -> dict[str, Any]:
     """Return what every list page has: cities, those without data, versions used."""
     published = {release.city for release in gathered.releases}
     return {
         "cities": [name_of(call, city) for city in gathered.cities],
         "missing": [name_of(call, c) for c in gathered.cities if c not in published],
-        "grounds": grounds(call, gathered.inputs, gathered.excluded),
+        "grounds": grounds(call, gathered.inputs, gathered.excluded, tables),
     }
 
 
@@ -321,5 +335,12 @@ def resolution_list(call: Call, language: Language) -> Response:
         statuses=options("resolutions", "status", language),
         code=lambda field, value: label("resolutions", field, value, language),
         by_code=lambda code: by_code(code, language),
-        **ends(call, gathered),
+        **ends(
+            call,
+            gathered,
+            [
+                whole_family(language, "resolutions"),
+                analysis(language, "open-resolutions"),
+            ],
+        ),
     )

@@ -9,12 +9,13 @@ from shahrdad.node.analysis.releases import Releases
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.languages import TEHRAN, now
 from shahrdad.node.http.portal import amounts
-from shahrdad.node.http.portal.viewing import listed, releases
+from shahrdad.node.http.portal.viewing import analysis, listed, releases
 
 FAMILIES = (
     "active_systems", "projects", "contracts", "work_sites", "permit_stats", "ideas",
     "org_units",
 )  # fmt: skip
+TABLES = ("counters", "scorecards", "duties", "equity")
 
 
 def profile(call: Call, city: str, language: Language) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def profile(call: Call, city: str, language: Language) -> dict[str, Any]:
     found = reader.once(("profile", city, today), lambda: _profile(reader, city, today))
     return {
         **found,
+        "tables": [analysis(language, name, city=city) for name in TABLES],
         "money": amounts,
         "period": lambda due: listed("report_period", due.period, language),
     }

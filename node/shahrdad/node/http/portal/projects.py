@@ -15,6 +15,7 @@ from shahrdad.node.http.parameters import CURSOR
 from shahrdad.node.http.portal import amounts
 from shahrdad.node.http.portal.shapes import Axis
 from shahrdad.node.http.portal.viewing import (
+    analysis,
     choice,
     grounds,
     label,
@@ -76,7 +77,15 @@ def index(call: Call, language: Language) -> Response:
         name_of=lambda slug: name_of(call, slug),
         code=lambda field, value: label(FAMILY, field, value, language),
         money=amounts,
-        grounds=grounds(call, gathered.inputs, gathered.excluded),
+        grounds=grounds(
+            call,
+            gathered.inputs,
+            gathered.excluded,
+            [
+                analysis(language, "delays", city=call.values["city"]),
+                analysis(language, "promises", city=call.values["city"]),
+            ],
+        ),
     )
 
 

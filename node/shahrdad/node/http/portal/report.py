@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from shahrdad.datasets.errors import Language
+from shahrdad.datasets.errors import Language, RequestError
 from shahrdad.datasets.jalali import MONTHS_EN, MONTHS_FA
 from shahrdad.node.analysis import checkpoints, month_note, monthly
 from shahrdad.node.analysis.month import Month, instant
@@ -98,6 +98,7 @@ def shown(call: Call, language: Language, template: str) -> Response:
         by_code=lambda code: by_code(code, language),
         code=lambda family, field, value: label(family, field, value, language),
         owed=owed(report),
+        dataset=dataset_of(call, month),
         listed=lambda name, value: listed(name, value, language),
         duty=lambda code: listed("duties", code, language),
         family=lambda name: _family(name, language),
@@ -105,6 +106,15 @@ def shown(call: Call, language: Language, template: str) -> Response:
         counters=by_name(report["counters"]),
         late_cities={one["city"]: one for one in report["projects"]["by_city"]},
     )
+
+
+def dataset_of(call: Call, month: Month) -> str:
+    """Return the dataset that this node published the report as; "" for none."""
+    ref = f"{call.node.config.node.city}/monthly-report-{month.text}"
+    try:
+        return call.node.catalog.get(ref).ref
+    except RequestError:
+        return ""
 
 
 def owed(report: dict[str, Any]) -> list[dict[str, Any]]:

@@ -14,12 +14,14 @@ from shahrdad.node.http.portal import (
     budget,
     compare,
     difference,
+    due_calendar,
     feedback,
     lists,
     project_map,
     projects,
     prose,
     report,
+    reuses,
     rows,
     social_card,
     status,
@@ -58,8 +60,10 @@ def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
         ("RowsOfVersion", f"{REF}/v/{{n}}/rows", rows.index, None),
         ("SocialCard", f"{REF}/card.png", social_card.show, None),
         ("Feedback", f"{REF}/feedback", feedback.show, None),
+        ("Reuses", "/reuses", reuses.show, reuses.PARAMETERS),
         ("Resolutions", "/resolutions", lists.resolution_list,
          lists.RESOLUTION_PARAMETERS),
+        ("ResolutionCalendar", "/resolutions.ics", due_calendar.show, ()),
         ("Verify", "/verify", verify.form, verify.PARAMETERS),
         ("Status", "/status", status.show, ()),
         ("Style", "/style", prose.style, ()),
@@ -86,6 +90,7 @@ def forms() -> list[tuple[str, str, Build]]:
         ("CheckReceipt", "/verify/receipt", verify.check_receipt),
         ("CheckFile", "/verify/file", verify.check_file),
         ("SendFeedback", f"{REF}/feedback", feedback.Box().receive),
+        ("SendReuse", "/reuses", reuses.Box().receive),
     ]
 
 
@@ -128,6 +133,7 @@ def keeping(name: str, build: Build) -> Build:
 def api_operations() -> list[Operation]:
     """Return what programs read."""
     return [
+        reuses.operation(),
         Operation(
             "getMonthlyReport",
             "/v1/reports/{month}",
@@ -135,7 +141,7 @@ def api_operations() -> list[Operation]:
             "The report of a Jalali month, `1404-08`: canonical JSON that every node"
             " computes alike from the checkpoints that it lists.",
             media_type=JSON,
-        )
+        ),
     ]
 
 

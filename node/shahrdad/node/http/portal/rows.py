@@ -257,7 +257,7 @@ def column_card(
         largest=edge(largest, field, language),
         bins=histogram(column, smallest, largest, language) if numeric else (),
         top=tuple(
-            (cell(value, field, language).text, count, filter_text(value))
+            (edge(value, field, language), count, filter_text(value))
             for count, value in pairs[:TOP_VALUES]
             if count > 1 or len(pairs) <= TOP_VALUES
         ),
@@ -265,7 +265,7 @@ def column_card(
 
 
 def edge(value: Any, field: Field | None, language: Language) -> str:
-    """Return a smallest or largest value as prose has it, digits and all."""
+    """Return a value of a column's card as prose has it, digits and all."""
     shown = cell(value, field, language)
     return number_text(shown.text, language) if shown.kind == "number" else shown.text
 

@@ -17,6 +17,7 @@ from shahrdad.node.http.cities import CityName
 from shahrdad.node.http.languages import digits
 from shahrdad.node.http.portal import amounts
 from shahrdad.node.http.portal.viewing import (
+    analysis,
     choice,
     grounds,
     label,
@@ -126,7 +127,14 @@ def index(call: Call, language: Language) -> Response:
         candidates=systems.candidates(found.matrix),
         offered=[one for one in everything if one.offered],
         name_of=lambda slug: name_of(call, slug),
-        grounds=grounds(call, found.matrix.inputs),
+        grounds=grounds(
+            call,
+            found.matrix.inputs,
+            tables=[
+                analysis(language, name)
+                for name in ("systems", "duplicates", "joint-purchase")
+            ],
+        ),
         **labels(language),
     )
 

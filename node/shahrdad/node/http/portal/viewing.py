@@ -1,6 +1,7 @@
 """What the pages of figures have alike: releases, labels, links to the rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +21,10 @@ from shahrdad.node.http import holdings
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.cities import CityName, city_name
 from shahrdad.node.http.parameters import Parameter
+from shahrdad.node.http.texts import say
 from shahrdad.node.http.view import NodeView
+
+FILES = {"Excel": "xlsx", "CSV": "csv", "Parquet": "parquet"}
 
 
 class Reading:
@@ -99,12 +103,57 @@ def rows_link(language: Language, one: Input, **filters: object) -> str:
     return f"{address}?{query}" if query else address
 
 
+@dataclass(frozen=True, slots=True)
+class TableLinks:
+    """Where the figures of a page lie as a table: title, and each format's address."""
+
+    title: str
+    files: tuple[tuple[str, str], ...]
+
+
+def analysis(language: Language, name: str, **asked: object) -> TableLinks:
+    """Return the links of an analysis, asked for what a page shows."""
+    given = {key: str(value) for key, value in asked.items() if value}
+    query = f"?{urlencode(given)}" if given else ""
+    address = f"/v1/analyses/{name}"
+    return TableLinks(
+        say(language, f"analyses.{name}"),
+        (
+            *((label, f"{address}.{ext}{query}") for label, ext in FILES.items()),
+            ("JSON", f"{address}{query}"),
+        ),
+    )
+
+
+def whole_family(language: Language, family: str) -> TableLinks:
+    """Return the links of a standard's table over all cities."""
+    address = f"/v1/families/{family}"
+    return TableLinks(
+        load(family).title(language),
+        (
+            *((label, f"{address}/export.{ext}") for label, ext in FILES.items()),
+            ("JSON", f"{address}/rows"),
+        ),
+    )
+
+
 def grounds(
-    call: Call, inputs: Iterable[Input], excluded: Iterable[Excluded] = ()
+    call: Call,
+    inputs: Iterable[Input],
+    excluded: Iterable[Excluded] = (),
+    tables: Sequence[TableLinks] = (),
 ) -> dict[str, Any]:
-    """Return what stands below every page of figures: the versions that it used."""
+    """Return what stands below every page of figures.
+
+    Args:
+        call: The request.
+        inputs: The versions that the page used.
+        excluded: What was left out.
+        tables: The same figures as tables.
+    """
     used = tuple(sorted(set(inputs)))
     return {
+        "tables": tables if used else (),
         "inputs": used,
         "digest": inputs_digest(used),
         "excluded": [{"one": one, "city": name_of(call, one.city)} for one in excluded],

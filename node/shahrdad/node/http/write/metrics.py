@@ -5,6 +5,7 @@ cannot drift from what is stored. Labels are bounded: templates of addresses, me
 classes of status, names of peers, cities.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from shahrdad.node.accounts.roles import Action
 from shahrdad.node.city import Node
+from shahrdad.node.desk import jobs
+from shahrdad.node.desk.intake_works import JUDGE
 from shahrdad.node.http.write.writing import Desk, Done, Writing
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -22,13 +25,9 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Metrics:
-    """The counters of one application.
+    """The counters of one application."""
 
-    Args:
-        node: Whose state is read at each scrape.
-    """
-
-    def __init__(self, node: Node) -> None:
+    def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ("route", "method", "status")
         self._requests = Counter(
@@ -44,12 +43,51 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self._limited = Counter(
+            "shahrdad_rate_limited",
+            "Requests refused because their caller asked too often.",
+            registry=self.registry,
+        )
+        self._rows = Counter(
+            "shahrdad_rows_served", "Rows in pages of rows.", registry=self.registry
+        )
+        self._exports = Histogram(
+            "shahrdad_export_seconds",
+            "Time until an export was made.",
+            ("format",),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._validations = Histogram(
+            "shahrdad_validation_seconds",
+            "Time until a file of the desk was judged.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+
+    def follow(self, node: Node) -> None:
+        """Read the state of a node at each scrape, too."""
         self.registry.register(_Stored(node))
+
+    def rows_served(self, count: int) -> None:
+        """Count the rows of a page."""
+        self._rows.inc(count)
+
+    def exported(self, form: str, seconds: float) -> None:
+        """Count an export that was made."""
+        self._exports.labels(form).observe(seconds)
+
+    def job_ended(self, kind: str, seconds: float) -> None:
+        """Count a job of the desk, where it judged a file."""
+        if kind == JUDGE:
+            self._validations.observe(seconds)
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that ended."""
         known = method if method in METHODS else "other"
         self._requests.labels(route, known, f"{status // 100}xx").inc()
+        if status == 429:
+            self._limited.inc()
         self._seconds.labels(route, known).observe(seconds)
 
     def scrape(self, desk: Desk) -> Done:
@@ -94,10 +132,15 @@ class _Stored:
         ):
             waiting.add_metric([state], count)
         yield waiting
+        queued = GaugeMetricFamily("shahrdad_jobs", "Jobs, by state.", labels=["state"])
+        for state, count in jobs.counts(connection).items():
+            queued.add_metric([state], count)
+        yield queued
         yield from self._logs()
         yield from self._peers()
+        yield from self._faults(connection)
         objects = GaugeMetricFamily(
-            "shahrdad_published_bytes",
+            "shahrdad_objects_bytes",
             "Bytes of the newest tables.",
             labels=["city"],
         )
@@ -112,6 +155,27 @@ class _Stored:
             "shahrdad_db_wal_bytes",
             "Size of the write-ahead log.",
             value=wal.stat().st_size if wal.exists() else 0,
+        )
+
+    def _faults(self, connection: sqlite3.Connection) -> Iterator[Any]:
+        """Yield what peers sent and objects held that did not verify."""
+        refused = CounterMetricFamily(
+            "shahrdad_sync_errors",
+            "What a peer was refused.",
+            labels=["peer", "reason"],
+        )
+        for peer, reason, count in connection.execute(
+            "SELECT peer, reason, COUNT(*) FROM problem GROUP BY peer, reason"
+        ):
+            refused.add_metric([peer or "none", reason or "none"], count)
+        yield refused
+        (failures,) = connection.execute(
+            "SELECT COUNT(*) FROM object_problem"
+        ).fetchone()
+        yield CounterMetricFamily(
+            "shahrdad_object_verify_failures",
+            "Objects that were damaged or missing when they were read again.",
+            value=failures,
         )
 
     def _logs(self) -> Iterator[Any]:
