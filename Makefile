@@ -29,8 +29,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 EXTRAS := .[node,demo]
 # Three processes for two cores, as some tests wait. A document's examples follow each other,
-# so a file stays in one of them.
-WORKERS ?= --numprocesses 3 --dist loadfile
+# so a file stays in one of them; in their order, for else the slowest few come last.
+WORKERS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Tests sync thousands of small files. In memory, where there is room, that costs nothing.
 SCRATCH := $(shell test -w /dev/shm && test "$$(df --output=avail /dev/shm | tail -1)" -gt 4000000 && echo /dev/shm)
 GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.browser $(VENV)/.check
