@@ -28,9 +28,12 @@ UV     ?= uv
 VENV   := .venv
 BIN    := $(VENV)/bin
 EXTRAS := .[node,demo]
+CODE   := proto datasets validators federation client node
 # Three processes for two cores, as some tests wait. A document's examples follow each other,
 # so a file stays in one of them; in their order, for else the slowest few come last.
 WORKERS ?= --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# A change is judged by the same invented values each time; `make test-long` invents others.
+SAME   := --hypothesis-profile ci
 # Tests sync thousands of small files. In memory, where there is room, that costs nothing.
 SCRATCH := $(shell test -w /dev/shm && test "$$(df --output=avail /dev/shm | tail -1)" -gt 4000000 && echo /dev/shm)
 GROUPS := $(VENV)/.node $(VENV)/.test $(VENV)/.browser $(VENV)/.check
@@ -50,10 +53,10 @@ demo: install
 install: $(VENV)/.node
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(SAME) $(ARGS)
 
 test-s3: $(VENV)/.test
-	SHAHRDAD_STORE=s3 $(BIN)/python -m pytest $(WORKERS) $(ARGS)
+	SHAHRDAD_STORE=s3 $(BIN)/python -m pytest $(WORKERS) $(SAME) $(ARGS)
 
 test-go: $(VENV)/.test
 	command -v go >/dev/null || { apt-get update -q && apt-get install -qy golang-go; }
@@ -71,7 +74,7 @@ test-databases: $(VENV)/.test
 
 test-browser: $(VENV)/.browser
 	test -x /usr/bin/chromium || { apt-get update -q && apt-get install -qy chromium; }
-	$(BIN)/python -m pytest tests/browser $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest tests/browser --numprocesses 2 --dist worksteal $(SAME) $(ARGS)
 
 screenshots: $(VENV)/.browser
 	$(BIN)/python tools/screenshots.py $(URL) build/screenshots
@@ -144,6 +147,8 @@ clean:
 
 # Trust the authorities that the system trusts, as pip does.
 export UV_SYSTEM_CERTS := true
+# Python compiles a module once, not at each start: a command answers three times as fast.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Install into environment $(1) the requirements $(2): with uv, or else with pip.
 install = { test -n "$(UV)" && $(BIN)/uv pip install --quiet --compile-bytecode --python $(1)/bin/python $(2); } \
@@ -159,6 +164,7 @@ $(VENV)/.made:
 $(GROUPS): $(VENV)/.made pyproject.toml constraints.txt
 	@echo "installing into $(VENV) what $(@F) needs"
 	@$(call install,$(VENV),--constraint constraints.txt --editable '$(EXTRAS)' $(if $(filter-out .node,$(@F)),--group $(patsubst .%,%,$(@F))))
+	@$(BIN)/python -m compileall -q -j 0 $(CODE)
 	@touch $@
 
 .venv-judges/.made: pyproject.toml

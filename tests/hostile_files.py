@@ -14,10 +14,12 @@ import struct
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from shahrdad.validators.without_pandas import leave_pandas_out
 from workbook_files import xlsx_of_xml, zip_of
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -100,16 +102,31 @@ def _zip_bomb(
     content: tuple[bytes, bytes, int],
     others: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write a zip; one member unpacks to a start, then a pattern up to a size."""
+    """Write a zip; one member unpacks to a start, then a pattern up to a size.
+
+    The pattern is deflated once, and stands there as often as it takes.
+    """
     start, pattern, size = content
     piece = pattern * (4 * MIB // len(pattern))
+    times = size // len(piece)
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    begun = deflate.compress(start) + deflate.flush(zlib.Z_FULL_FLUSH)
+    again = deflate.compress(piece) + deflate.flush(zlib.Z_FULL_FLUSH)
+    raw = begun + again * times + deflate.flush()
+    info = zipfile.ZipInfo(member)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.compress_size, info.file_size = len(raw), len(start) + times * len(piece)
+    info.CRC = zlib.crc32(start)
+    for _ in range(times):
+        info.CRC = zlib.crc32(piece, info.CRC)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, other in (others or {}).items():
             archive.writestr(name, other)
-        with archive.open(member, "w") as bomb:
-            bomb.write(start)
-            for _ in range(size // len(piece)):
-                bomb.write(piece)
+        assert archive.fp is not None
+        info.header_offset = archive.start_dir
+        archive.fp.write(info.FileHeader() + raw)
+        archive.filelist.append(info)
+        archive.start_dir = archive.fp.tell()
     return path
 
 
@@ -386,5 +403,6 @@ def judge(name: str, folder: Path, mode: Any = "strict") -> dict[str, Any]:
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    leave_pandas_out()
     outcome = judge(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
     sys.stdout.write(json.dumps(outcome) + "\n")

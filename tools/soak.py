@@ -1,9 +1,11 @@
-"""Load on one node while it is killed: 50 readers, 5 publishers, S3 stopped twice.
+"""Load on one node while it is killed: 50 readers, 5 publishers, S3 away four times.
 
 Run: `python tools/soak.py --seconds 600` (`make soak`). A node serves on an S3 store;
-every `--kill-every` seconds it is killed with SIGKILL and started again, and twice the
-S3 server is stopped for `--away` seconds. Afterwards every acknowledged publication
-must be in the log, whole and readable, and none may be half visible.
+every `--kill-every` seconds it is killed with SIGKILL and started again. Twice the S3
+server stands still for `--away` seconds, so that requests hang, and twice it is ended
+and started again at the same port, so that connections are refused. Afterwards every
+acknowledged publication must be in the log, whole and readable, and none may be half
+visible; no error may be without its reason, and no 503 without the time to come back.
 """
 
 import argparse
@@ -26,13 +28,21 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from account_world import add_person, token_of  # noqa: E402
 from node_world import make_config  # noqa: E402
-from s3_server import S3Server, running_server  # noqa: E402
+from s3_server import (  # noqa: E402
+    IDENTITIES,
+    PORTS,
+    free_ports,
+    ready,
+    start,
+    stop,
+)
 from shahrdad.node.city import Node  # noqa: E402
 from shahrdad.node.config import load  # noqa: E402
 from shahrdad.node.incoming.example_files import find_example, handed  # noqa: E402
 
 READERS = 50
 PUBLISHERS = 5
+UNCLEAR = "UNCLEAR"
 PATHS = (
     "/v1/datasets",
     "/fa/datasets",
@@ -58,14 +68,21 @@ class Seen:
 
 
 def note_answer(seen: Seen, who: str, answer: httpx2.Response) -> None:
-    """Count an answer; an error must be a problem document with a reason."""
+    """Count an answer; an error must say why, and a 503 when to come back."""
     kind = f"{who} {answer.status_code // 100}xx"
     if answer.status_code >= 500:
-        clear = answer.headers.get("content-type", "").startswith(
-            ("application/problem+json", "text/html", "application/json")
-        )
-        kind = f"{who} {answer.status_code} {'clear' if clear else 'UNCLEAR'}"
+        kind = f"{who} {answer.status_code} {'clear' if is_clear(answer) else UNCLEAR}"
     seen.note(kind)
+
+
+def is_clear(answer: httpx2.Response) -> bool:
+    """Whether an error is a page, the state of the parts, or a problem document."""
+    if answer.status_code == 503 and "retry-after" not in answer.headers:
+        return False
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if kind == "application/problem+json":
+        return {"type", "detail", "messages"} <= set(answer.json())
+    return kind in {"text/html", "application/json"}
 
 
 def read(url: str, seen: Seen, ended: threading.Event, number: int) -> None:
@@ -157,6 +174,51 @@ def publish_once(
     return done.status_code == 200
 
 
+class Store:
+    """The S3 server: it stands still, or it is gone and comes back at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "s3.json").write_text(json.dumps(IDENTITIES), "utf-8")
+        self._folder = folder
+        self._ports = free_ports(len(PORTS))
+        self.endpoint = f"127.0.0.1:{self._ports[0]}"
+        self.frozen = self.refused = 0
+        self._start()
+
+    def _start(self) -> None:
+        """Start the server on its ports and its data, and wait until it stores."""
+        self._process = start(self._folder, self._folder / "data", self._ports)
+        if not ready(self.endpoint, self._process):
+            said = (self._folder / "weed.log").read_text("utf-8", "replace")[-2000:]
+            raise RuntimeError(f"the S3 server does not start: {said}")
+
+    def freeze(self, seconds: int) -> None:
+        """Let it take connections and answer nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+        self.frozen += 1
+
+    def refuse(self, seconds: int) -> None:
+        """Let nothing listen at its port, then start it again."""
+        self.stop()
+        time.sleep(seconds)
+        self._start()
+        self.refused += 1
+
+    def stop(self) -> None:
+        """End the server."""
+        stop(self._process)
+
+    def leave(self, started: float, seconds: int, away: int) -> None:
+        """Be away four times within the run, two times in either way."""
+        ways = (self.freeze, self.refuse, self.freeze, self.refuse)
+        for number, way in enumerate(ways, 1):
+            moment = started + seconds * number / (len(ways) + 1)
+            time.sleep(max(0.0, moment - time.monotonic()))
+            way(away)
+
+
 class Serving:
     """The node's process: started, killed, started again."""
 
@@ -237,10 +299,12 @@ def check(config: Path, seen: Seen) -> dict[str, object]:
 
 def run(seconds: int, kill_every: int, away: int) -> dict[str, object]:
     """Run the load, and return what happened."""
-    os.environ["SHAHRDAD_STORE"] = "s3"
     with tempfile.TemporaryDirectory(prefix="shahrdad-soak-") as name:
-        server = running_server()
-        config = make_config(Path(name))
+        (folder := Path(name, "s3")).mkdir()
+        store = Store(folder)
+        os.environ["SHAHRDAD_STORE"] = "s3"
+        os.environ["SHAHRDAD_S3_ENDPOINT"] = store.endpoint
+        config = make_config(Path(name, "node"))
         with Node(load(config)) as node:
             add_person(node, "edna", "editor", factor=False)
             add_person(node, "paul", "publisher")
@@ -250,12 +314,15 @@ def run(seconds: int, kill_every: int, away: int) -> dict[str, object]:
             )
         text = config.read_text("utf-8").replace('"single"', '"four-eyes"')
         config.write_text(text, "utf-8")
-        return _loaded(config, server, tokens, seconds, kill_every, away)
+        try:
+            return _loaded(config, store, tokens, seconds, kill_every, away)
+        finally:
+            store.stop()
 
 
 def _loaded(
     config: Path,
-    server: S3Server,
+    store: Store,
     tokens: tuple[str, str],
     seconds: int,
     kill_every: int,
@@ -271,17 +338,12 @@ def _loaded(
         threading.Thread(target=publish, args=(url, seen, ended, n, tokens))
         for n in range(PUBLISHERS)
     ]
+    started = time.monotonic()
+    threads.append(threading.Thread(target=store.leave, args=(started, seconds, away)))
     for thread in threads:
         thread.start()
-    started = time.monotonic()
-    stops = [started + seconds / 3, started + 2 * seconds / 3]
     next_kill = started + kill_every
     while (now := time.monotonic()) < started + seconds:
-        if stops and now >= stops[0]:
-            stops.pop(0)
-            os.kill(server.pid, signal.SIGSTOP)
-            time.sleep(away)
-            os.kill(server.pid, signal.SIGCONT)
         if now >= next_kill:
             serving.kill()
             serving.start()
@@ -295,7 +357,8 @@ def _loaded(
     return {
         "seconds": seconds,
         "kills": serving.kills,
-        "store stopped": 2 - len(stops),
+        "store stood still": store.frozen,
+        "store refused": store.refused,
         "exit code": code,
         **dict(sorted(seen.counts.items())),
         **found,
@@ -303,7 +366,7 @@ def _loaded(
 
 
 def main() -> int:
-    """Run it and print a table; 1 when anything was lost."""
+    """Run it and print a table; 1 when anything was lost or an error was unclear."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--kill-every", type=int, default=60)
@@ -311,7 +374,8 @@ def main() -> int:
     given = parser.parse_args()
     found = run(given.seconds, given.kill_every, given.away)
     print(json.dumps(found, ensure_ascii=False, indent=1))
-    failed = ("lost", "unreadable", "half visible", "unsigned")
+    failed = [name for name in found if name.endswith(UNCLEAR)]
+    failed += ["lost", "unreadable", "half visible", "unsigned"]
     return 1 if any(found[name] for name in failed) else 0
 
 

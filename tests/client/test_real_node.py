@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -154,7 +154,7 @@ def test_missing_versions_and_datasets(node: Node) -> None:
     assert [
         Reason.VERSION_UNKNOWN,
         Reason.DATASET_UNKNOWN,
-        Reason.VERSION_UNKNOWN,
+        Reason.NOT_YET_PUBLISHED,
     ] == [caught.value.reason for caught in (version, unknown, early)]
 
 
@@ -235,3 +235,58 @@ def test_mirror_stands_in_for_a_node_that_is_away(running: Running) -> None:
 
     assert 1 == len(dataset.provenance.refused)
     assert 2 == dataset.version
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "kerman--budget-1404",
+        "/d/kerman/budget-1404.json",
+        "https://data.kerman.ir/fa/d/kerman/budget-1404/v/1?lang=fa#rows",
+    ],
+)
+def test_a_dataset_is_found_by_what_people_copy(node: Node, given: str) -> None:
+    """Its name in one word, the address of its page or of its data."""
+    assert REF == node.dataset(given).ref
+
+
+def test_a_city_may_be_named_alone(node: Node) -> None:
+    """A single name is one city, and not a city for each letter."""
+    assert (140_006, ()) == (
+        node.table("budget_lines", cities="kerman").table.num_rows,
+        node.table("budget_lines", cities=["kerman"]).missing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ask", "reason", "said"),
+    [
+        (lambda node: node.table("budget"), Reason.STANDARD_UNKNOWN, "budget_lines"),
+        (
+            lambda node: node.table("budget_lines", cities="tehran"),
+            Reason.NOT_OFFERED,
+            "budget_lines tehran",
+        ),
+        (
+            lambda node: node.dataset(REF, as_of="1404-01-01"),
+            Reason.NOT_YET_PUBLISHED,
+            "2025-03-21T20:29:59Z",
+        ),
+        (lambda node: node.analysis("none"), Reason.ANALYSIS_UNKNOWN, "budgets"),
+        (
+            lambda node: (ds := node.dataset(REF)).table(where=ds.field("x") == "1"),
+            Reason.PARAMETER_VALUE,
+            "line_code",
+        ),
+        (lambda node: node.dataset("budget-1404"), Reason.DATASET_UNKNOWN, "/v1/"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_right_ones(
+    node: Node, ask: Any, reason: Reason, said: str
+) -> None:
+    """The error says what there is, or since when."""
+    with pytest.raises(NotFound) as caught:
+        ask(node)
+
+    assert reason is caught.value.reason
+    assert said in str(caught.value)

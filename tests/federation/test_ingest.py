@@ -1,6 +1,7 @@
 """What a peer says of a log becomes ours once it is verified, chunk by chunk."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,6 +195,40 @@ def test_wrong_body_is_refused() -> None:
 
     assert (Reason.DIGEST_MISMATCH, "bare") == (error.reason, error.values["peer"])
     assert [] == list(ingest.store.held_bodies())
+
+
+def test_bodies_before_a_wrong_one_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are stored together, and who follows the log is told of them."""
+    log = filled(9)
+    told: list[int] = []
+    ingest = Ingest(
+        new_store(),
+        keys_of([log]),
+        clock=Clock(),
+        on_entries=lambda origin, first, size: told.append(size - first),
+    )
+    bare = SimPeer("bare", [log])
+    bare.with_bodies = False
+    ingest.pull(bare, ORIGIN)
+    stored: list[int] = []
+    put_bodies = ingest.store.put_bodies
+
+    def count(bodies: Mapping[Digest, bytes]) -> list[Digest]:
+        stored.append(len(bodies))
+        return put_bodies(bodies)
+
+    monkeypatch.setattr(ingest.store, "put_bodies", count)
+    wanted = ingest.store.missing_live(ORIGIN, 9)
+    bare.change_body = lambda body: (
+        replace(body, content=b"lie") if body.sha256 == wanted[-1].raw else body
+    )
+    told.clear()
+    error = refusal(ingest.fetch_bodies, bare, ORIGIN)
+
+    assert Reason.DIGEST_MISMATCH is error.reason
+    assert [len(wanted) - 1] == stored
+    assert [0] == told
+    assert wanted[-1:] == ingest.store.missing_live(ORIGIN, 9)
 
 
 @pytest.mark.parametrize("count", [0, 5])

@@ -90,14 +90,14 @@ def resume(folder: Path, reader: LogReader) -> LogStore:
 
 
 WAYS = {
-    "mirror": [("append", 2), ("put_head", 1), ("put_bodies", 40)],
+    "mirror": [("append", 2), ("put_head", 1), ("put_bodies", 1)],
     "push": [("append", 1), ("put_witnessed", 1)],
     "bundle": [("append", 3), ("put_confirmed", 1)],
 }
 if os.environ.get("SHAHRDAD_LONG"):
     always = [("ensure_log", 1), ("append", 1), ("append", 2), ("append", 3)]
     always += [("put_head", 1), ("put_witnessed", 1), ("put_confirmed", 1)]
-    pulled = [("add_seen_head", 1), ("put_bodies", 1), ("put_bodies", 40)]
+    pulled = [("add_seen_head", 1), ("put_bodies", 1), ("put_bodies", 2)]
     pulled += [("put_peer", 1)]
     WAYS = {"mirror": always + pulled, "push": always, "bundle": always + pulled}
 POINTS = [(way, *point) for way, points in WAYS.items() for point in points]

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from http_world import World, example_rows, fill, make_world
 from shahrdad.federation.verify import entry
 from shahrdad.federation.verify.digest import Digest
+from shahrdad.node import tally_schema
 from shahrdad.node.cards import Cards
 from shahrdad.node.database import Database
 from shahrdad.node.http.app import create_app
@@ -45,6 +46,24 @@ def cards(world: World) -> dict[str, list[Any]]:
     found["card_count"] = connection.execute(
         "SELECT * FROM card_count WHERE datasets > 0 ORDER BY 1, 2, 3"
     ).fetchall()
+    return found
+
+
+def tally(world: World, *, anew: bool = False) -> list[Any]:
+    """Return how many cards and datasets are of each city, standard, licence, state.
+
+    Args:
+        world: The node.
+        anew: Counted, and not as it is kept.
+    """
+    found: list[Any] = []
+    for table, more in (("card", ""), ("dataset", ", fiscal_year")):
+        names = f"city, family, license, state{more}"
+        sql = f"SELECT {names}, datasets FROM {table}_tally WHERE datasets > 0"
+        if anew:
+            sql = f"SELECT {names}, COUNT(*) FROM {table} GROUP BY {names}"
+        rows = world.database.connect().execute(sql).fetchall()
+        found.append(sorted(rows, key=str))
     return found
 
 
@@ -91,6 +110,7 @@ def test_cards_are_the_same_after_a_rebuild(world: World) -> None:
         ), table
     assert _without_numbers(before["card"]) == _without_numbers(after["card"])
     assert recounted(world) == after["card_count"]
+    assert tally(world, anew=True) == tally(world)
 
 
 def _without_numbers(rows: list[Any]) -> list[Any]:
@@ -118,6 +138,20 @@ def test_a_withdrawal_and_a_return_are_seen(world: World) -> None:
     assert [] == cards(world)["card_gone"]
 
 
+def test_a_catalog_older_than_tallies_gets_them(world: World) -> None:
+    """The migration counts what is there; from then on SQLite keeps it."""
+    connection = world.database.connect()
+    for table in ("card", "dataset"):
+        connection.execute(f"DROP TABLE {table}_tally")
+        for name in ("more", "less", "other"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {table}_tally_{name}")
+    connection.executescript(tally_schema.MIGRATIONS[0])
+
+    assert tally(world, anew=True) == tally(world)
+    world.withdraw("kerman", "budget-1404", time="2025-11-21T06:00:00Z")
+    assert tally(world, anew=True) == tally(world)
+
+
 def test_a_catalog_older_than_cards_gets_them(world: World) -> None:
     """After an upgrade the first look at the logs makes what is missing."""
     before = cards(world)
@@ -130,6 +164,7 @@ def test_a_catalog_older_than_cards_gets_them(world: World) -> None:
 
     assert before["card_package"] == cards(world)["card_package"]
     assert recounted(world) == cards(world)["card_count"]
+    assert tally(world, anew=True) == tally(world)
 
 
 def test_another_public_address_is_put_right_at_once(world: World) -> None:
@@ -236,6 +271,7 @@ def test_counts_are_right_after_any_changes(
             live.discard(number)
 
     assert recounted(world) == cards(world)["card_count"]
+    assert tally(world, anew=True) == tally(world)
 
 
 def _publish(world: World, number: int, time: str) -> None:

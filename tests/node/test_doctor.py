@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from importlib.metadata import PackagePath, distribution
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,6 +84,13 @@ class Fault:
 def _full_disk(config: Config, patch: pytest.MonkeyPatch) -> Config:
     usage = SimpleNamespace(free=1_000_000)
     patch.setattr(shutil, "disk_usage", lambda _: usage)
+    return config
+
+
+def _lost_font(config: Config, patch: pytest.MonkeyPatch) -> Config:
+    font = PackagePath("shahrdad/node/http/static/vazirmatn-lost.woff2")
+    font.dist = distribution("shahrdad")
+    patch.setattr(examination, "files", lambda _: [font])
     return config
 
 
@@ -169,6 +177,7 @@ def _closed_address(config: Config, _: pytest.MonkeyPatch) -> Config:
 
 FAULTS = (
     Fault("python", "failure", _missing_package, "pip install"),
+    Fault("installation", "failure", _lost_font, "--force-reinstall"),
     Fault("disk", "failure", _full_disk, "larger disk"),
     Fault("key", "failure", _no_key, "from the safe"),
     Fault("key", "failure", _open_key, "chmod 600"),

@@ -175,7 +175,7 @@ def test_a_flag_that_names_no_code_is_refused(
     with pytest.raises(RequestError) as caught:
         started(node, write(tmp_path), value=(flag,)).settle()
 
-    assert Reason.CONFIG_VALUE == caught.value.reason
+    assert Reason.PARAMETER_VALUE == caught.value.reason
     assert "unit_type:TEXT=CODE" in str(
         caught.value.values["expected"]
     ) or "municipality" in str(caught.value.values["expected"])

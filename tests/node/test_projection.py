@@ -122,7 +122,7 @@ def test_version_is_current_as_of_its_time(node: Node) -> None:
     assert first == node.catalog.as_of("kerman/projects", "9999-01-01T00:00:00Z")[1]
     with pytest.raises(RequestError) as caught:
         node.catalog.as_of("kerman/projects", "2000-01-01T00:00:00Z")
-    assert Reason.VERSION_UNKNOWN is caught.value.reason
+    assert Reason.NOT_YET_PUBLISHED is caught.value.reason
 
 
 @pytest.mark.parametrize(

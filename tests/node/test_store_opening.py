@@ -5,9 +5,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from minio.commonconfig import ENABLED
+from minio.commonconfig import ENABLED, Filter, Tag
+from minio.lifecycleconfig import (
+    AbortIncompleteMultipartUpload,
+    Expiration,
+    LifecycleConfig,
+    Rule,
+    Transition,
+)
 from minio.versioningconfig import VersioningConfig
 
 from fault_store import Fault, FaultStore
@@ -15,15 +23,17 @@ from s3_server import S3Server, s3_server
 from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.store.contract import Area, put_bytes, read_bytes
+from shahrdad.node.store.lifecycle import harms
 from shahrdad.node.store.local import LocalStore
 from shahrdad.node.store.opening import StoreSettings, open_store, s3_place
-from shahrdad.node.store.probe import State, probe
+from shahrdad.node.store.probe import ProbeLine, State, probe
 from shahrdad.node.store.s3 import S3Store
 from store_fixture import store_settings
 from store_suite import HEADS
 
 __all__ = ["s3_server"]
 ORIGIN = "kerman.example.ir/log"
+ABORTED = AbortIncompleteMultipartUpload(2)
 S3 = StoreSettings(
     kind="s3",
     endpoint="https://s3.example.ir:8333",
@@ -111,9 +121,12 @@ def test_a_good_bucket(s3_server: S3Server) -> None:
     lines = probe(store, ORIGIN, datetime.now(UTC))
 
     assert [] == [line for line in lines if line.state is not State.GOOD]
-    assert ["versioning", "private-closed", "object-as-configured", "clock"] == [
+    assert ["private-closed", "object-as-configured", "clock"] == [
         line.name for line in lines
-    ][-4:]
+    ][-3:]
+    assert {"versioning", f"lifecycle {store.place.bucket}"} <= {
+        line.name for line in lines
+    }
 
 
 def test_what_a_bucket_can_have_wrong(s3_server: S3Server) -> None:
@@ -142,6 +155,78 @@ def test_a_bucket_that_keeps_versions_is_bad(s3_server: S3Server) -> None:
 
     assert "Enabled" == store.versioning("versioned")
     assert "versioning" in [line.name for line in lines if line.state is State.BAD]
+
+
+def test_deleting_in_a_versioned_bucket_leaves_no_version(s3_server: S3Server) -> None:
+    """What was redacted cannot be had by the number of an old version either."""
+    store = S3Store(s3_server.place(bucket="versioned-too"))
+    store.client.make_bucket("versioned-too")
+    store.client.set_bucket_versioning("versioned-too", VersioningConfig(ENABLED))
+    digest = put_bytes(store, Area.OBJECT, b"redacted")
+    store.delete(Area.OBJECT, digest)
+    versions = store.client.list_objects(
+        "versioned-too",
+        prefix=store.key(Area.OBJECT, digest),
+        recursive=True,
+        include_version=True,
+    )
+
+    assert [] == list(versions)
+    assert store.stat(Area.OBJECT, digest) is None
+
+
+def rule(*, prefix: str = "", status: str = ENABLED, **acts: Any) -> Rule:
+    """Return a lifecycle rule."""
+    return Rule(status, rule_filter=Filter(prefix=prefix), rule_id="tidy", **acts)
+
+
+@pytest.mark.parametrize(
+    ("found", "harmful"),
+    [
+        (rule(expiration=Expiration(days=30)), True),
+        (rule(expiration=Expiration(days=30), prefix="kerman/object/"), True),
+        (rule(expiration=Expiration(days=30), prefix="ker"), True),
+        (rule(transition=Transition(days=9, storage_class="COLD")), True),
+        (rule(expiration=Expiration(days=30), prefix="backups/"), False),
+        (rule(expiration=Expiration(days=30), status="Disabled"), False),
+        (rule(expiration=Expiration(expired_object_delete_marker=True)), False),
+        (rule(abort_incomplete_multipart_upload=ABORTED), False),
+        (
+            Rule(
+                ENABLED,
+                rule_filter=Filter(tag=Tag("kept", "no")),
+                expiration=Expiration(days=1),
+            ),
+            False,
+        ),
+        (Rule(ENABLED, expiration=Expiration(days=1)), True),
+    ],
+)
+def test_rule_that_deletes_what_is_kept_is_told_from_others(
+    found: Rule, harmful: bool
+) -> None:
+    """By its act, its status, and the keys that it reaches."""
+    assert harmful == harms(found, "kerman")
+
+
+def test_bucket_whose_rule_deletes_objects_is_bad(s3_server: S3Server) -> None:
+    """After thirty days the server would delete what was published."""
+    store = S3Store(s3_server.place(bucket="tidied"))
+    store.client.make_bucket("tidied")
+
+    def state() -> ProbeLine:
+        return next(
+            line
+            for line in probe(store, None, datetime.now(UTC))
+            if line.name == "lifecycle tidied"
+        )
+
+    assert State.GOOD is state().state
+    store.client.set_bucket_lifecycle(
+        "tidied", LifecycleConfig([rule(expiration=Expiration(days=30))])
+    )
+    assert State.BAD is state().state
+    assert "30 days" in state().detail
 
 
 @pytest.mark.parametrize("fault", [Fault.FAILS, Fault.DONE_BUT_FAILS])

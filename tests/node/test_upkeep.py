@@ -291,7 +291,7 @@ def test_diff_names_versions_days_and_the_one_before(
     assert (18, 0) == (first["summary"]["added"], first["summary"]["changed"])
     with pytest.raises(RequestError) as error:
         diff_command.diff(f"{REF}@1400-01-01", REF, common=common)
-    assert "VERSION_UNKNOWN" == error.value.reason
+    assert "NOT_YET_PUBLISHED" == error.value.reason
     with pytest.raises(DataError):
         diff_command.diff(f"{REF}@soon", REF, common=common)
 

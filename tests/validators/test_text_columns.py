@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shahrdad.datasets.standards import Field, load
+from shahrdad.validators.kernels.digits import column_to_ascii
 from shahrdad.validators.normalise.cells import ColumnPlan, judge, plan_of
 from shahrdad.validators.normalise.columns import Normaliser
-from shahrdad.validators.normalise.digits import column_to_ascii, to_ascii
+from shahrdad.validators.normalise.digits import to_ascii
 from shahrdad.validators.text_table import Audit, CellKind, ReadingSettings, TextBatch
 
 LINES = load("budget_lines")

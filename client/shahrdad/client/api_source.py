@@ -13,13 +13,14 @@ from shahrdad.client.source import Computed, Found, Query, require_ref
 from shahrdad.client.values import Change, Hit, Text, Version
 from shahrdad.client.web import Query as Parameters
 from shahrdad.client.web import Web
-from shahrdad.datasets.errors import PeerError, RequestError
+from shahrdad.datasets.errors import PeerError, Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.tile import MirrorPath
 
 Kind = TypeVar("Kind")
 
 _DATASETS = "/v1/datasets"
+_ANALYSES = "/v1/analyses"
 
 
 class ApiSource:
@@ -110,10 +111,15 @@ class ApiSource:
 
     def computed(self, name: str, asked: Mapping[str, Any]) -> Computed:
         """Return a table of figures, page after page of one state of the node."""
-        path = f"/v1/analyses/{quote(name, safe='')}"
+        path = f"{_ANALYSES}/{quote(name, safe='')}"
         query = {key: value for key, value in asked.items() if value is not None}
         query["limit"] = limits.PAGE_ROWS
-        first = page = self._web.json(path, query)
+        try:
+            first = page = self._web.json(path, query)
+        except RequestError as error:
+            if error.reason is not Reason.ADDRESS_UNKNOWN:
+                raise
+            raise self._no_analysis(name) from error
         rows = self._objects(page, path, "items")
         while (cursor := page.get("next_cursor")) is not None:
             page = self._web.json(path, {**query, "cursor": str(cursor)})
@@ -143,6 +149,12 @@ class ApiSource:
             ),
             tuple(map(str, self._member(first, path, "missing", kind=list))),
         )
+
+    def _no_analysis(self, name: str) -> RequestError:
+        """Return the error of a name that no analysis of the node has."""
+        items = self._objects(self._web.json(_ANALYSES, {}), _ANALYSES, "items")
+        known = ", ".join(str(one.get("name"))[:100] for one in items)
+        return RequestError(Reason.ANALYSIS_UNKNOWN, name=name[:100], known=known)
 
     def read_object(self, digest: Digest, size: int, found: Found) -> bytes:
         """Return an object's bytes, from the mirror of the node or where it says."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.compute import Expression
 
+# Nodes of before said that there is no such version.
+_TOO_EARLY = frozenset({Reason.NOT_YET_PUBLISHED, Reason.VERSION_UNKNOWN})
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -129,7 +132,7 @@ class Family:
 
     def table(
         self,
-        cities: Sequence[str] | None = None,
+        cities: str | Sequence[str] | None = None,
         as_of: str | date | None = None,
         *,
         year: int | None = None,
@@ -140,7 +143,7 @@ class Family:
         """Return the rows of every city, each version verified.
 
         Args:
-            cities: Only these; None for all.
+            cities: Only these, or only this one; None for all.
             as_of: The versions that were current then.
             year: Only datasets of this Jalali fiscal year.
             columns: Only these columns.
@@ -148,9 +151,10 @@ class Family:
             verify: As for `Dataset.table`.
 
         Raises:
-            RequestError: NOT_OFFERED when nothing is left.
+            RequestError: NOT_OFFERED when nothing is left; STANDARD_UNKNOWN.
         """
         moment = None if as_of is None else instant(as_of)
+        cities = [cities] if isinstance(cities, str) else cities
         opened, excluded = self._open(cities, year, moment)
         newest = max((_major(dataset) for dataset in opened), default=0)
         parts, inputs, ranged = [], [], False
@@ -172,9 +176,7 @@ class Family:
                 )
             )
         if not parts:
-            raise RequestError(
-                Reason.NOT_OFFERED, node=self._library.first.name, subject=self.name
-            )
+            raise self._nothing(cities, year)
         have = {used.ref.partition("/")[0] for used in inputs}
         return Union(
             tables.concatenate(parts),
@@ -195,12 +197,25 @@ class Family:
             except ConflictError as error:
                 excluded.append(Excluded(ref, str(error)))
             except RequestError as error:
-                if error.reason is not Reason.VERSION_UNKNOWN:
+                if error.reason not in _TOO_EARLY:
                     raise
                 excluded.append(Excluded(ref, str(error)))
             else:
                 opened.append(Dataset(self._library, verified))
         return opened, excluded
+
+    def _nothing(self, cities: Sequence[str] | None, year: int | None) -> RequestError:
+        """Return the error of a question that no dataset answers."""
+        from shahrdad.datasets.standards import families
+
+        node, known = self._library.first.name, families()
+        if self.name not in known and not self.refs():
+            names = ", ".join(known)
+            return RequestError(
+                Reason.STANDARD_UNKNOWN, family=self.name[:100], families=names
+            )
+        asked = [self.name, *(cities or ()), *([str(year)] if year else ())]
+        return RequestError(Reason.NOT_OFFERED, node=node, subject=" ".join(asked))
 
     def __repr__(self) -> str:
         """Return the name."""

@@ -1,5 +1,6 @@
 """The front door: a node, a mirror or a bundle, or several of them in order."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -19,7 +20,7 @@ from shahrdad.client.library import Library
 from shahrdad.client.memory import Memory
 from shahrdad.client.moments import instant
 from shahrdad.client.offline import verify
-from shahrdad.client.source import Query, Source, require_ref
+from shahrdad.client.source import Query, Source, plain_ref
 from shahrdad.client.trust import Anchor, read_policy
 from shahrdad.client.values import Change, Hit, Version
 from shahrdad.client.verdict import Verdict
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from shahrdad.client.web import Progress
 
 Place = str | Path
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:[0-9]+)?/?", re.IGNORECASE)
+_PAGES = re.compile(r"/(fa|en|v1|d)(/|$)")
 
 
 class Node:
@@ -78,7 +81,8 @@ class Node:
         """Open a dataset: its record is verified before it is returned.
 
         Args:
-            ref: City and slug, for example "kerman/budget-1404".
+            ref: City and slug, for example "kerman/budget-1404"; also the name
+                "kerman--budget-1404", or the address of its page.
             version: That version; else the newest.
             as_of: The version that was current then: a day of either calendar (its end
                 in Tehran) or an instant.
@@ -92,7 +96,7 @@ class Node:
         """
         if version is not None and as_of is not None:
             raise ValueError("a version or a time, not both")
-        require_ref(ref)
+        ref = plain_ref(ref)
         moment = None if as_of is None else instant(as_of)
         return Dataset(self._library, self._library.find(Asked(ref, version, moment)))
 
@@ -103,7 +107,7 @@ class Node:
     def table(
         self,
         family: str,
-        cities: Sequence[str] | None = None,
+        cities: str | Sequence[str] | None = None,
         *,
         year: int | None = None,
         **how: Any,
@@ -203,10 +207,10 @@ def connect(
     """Open nodes or mirrors to read from; nothing is sent before the first question.
 
     Args:
-        place: `https://…` of a node, or of a static mirror when the address ends in
-            `/mirror`; `file://…` or the path of a mirror's folder; a bundle `….zip`.
-            Of several, the later ones give records and objects that verify when an
-            earlier one fails; lists come from the first.
+        place: `https://…` of a node, or the name of its host alone; of a static mirror
+            when the address ends in `/mirror`; `file://…` or the path of a mirror's
+            folder; a bundle `….zip`. Of several, the later ones give records and
+            objects that verify when an earlier one fails; lists come from the first.
         policy: A tlog-policy file, its bytes, or as read. Without it everything is
             "signed, not anchored" at best.
         cities: City → origin of its log, where you know it: another log that claims
@@ -248,11 +252,15 @@ def _source(
     from shahrdad.client.mirror_files import FolderFiles, WebFiles, ZipFiles
     from shahrdad.client.static_source import StaticSource
 
+    if _HOST.fullmatch(given) and not Path(given).exists():
+        given = f"https://{given}"  # as people write it
     parts = urlsplit(given)
     if parts.scheme in {"http", "https"}:
         from shahrdad.client.api_source import ApiSource
         from shahrdad.client.web import Web
 
+        if _PAGES.match(parts.path):  # a node is at the root of its host
+            given = f"{parts.scheme}://{parts.netloc}"
         web = Web(given.rstrip("/"), progress=progress)
         if parts.path.rstrip("/").endswith("/mirror"):
             return StaticSource(WebFiles(web), cities)

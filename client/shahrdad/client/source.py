@@ -5,6 +5,7 @@ mirror). A source carries; `chain` decides. Only `StaticSource` has seen the who
 so only it may say `selection = "log"`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from typing import Any, Protocol
 from shahrdad.client.values import Change, Hit, Selection, Version
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
+
+_ADDRESS = re.compile(r"(?:https?://[^/]+)?(?:/(?:fa|en))?/d/([^/?#]+)/([^/?#.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,23 @@ class Source(Protocol):
     def close(self) -> None:
         """Let connections and files go."""
         ...
+
+
+def plain_ref(given: str) -> str:
+    """Return the reference that is meant: itself, the name in one word, an address.
+
+    >>> plain_ref("kerman/budget-1404"), plain_ref("kerman--budget-1404")
+    ('kerman/budget-1404', 'kerman/budget-1404')
+    >>> plain_ref("https://data.kerman.ir/fa/d/kerman/budget-1404/v/2?x=1")
+    'kerman/budget-1404'
+
+    Raises:
+        RequestError: DATASET_UNKNOWN.
+    """
+    found = _ADDRESS.match(given)
+    ref = f"{found[1]}/{found[2]}" if found else given.replace("--", "/", 1)
+    require_ref(ref)
+    return ref
 
 
 def require_ref(ref: str) -> None:

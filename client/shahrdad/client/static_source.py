@@ -250,7 +250,7 @@ class StaticSource:
             if puts[number - 1] <= moment:
                 return number
         raise RequestError(
-            Reason.VERSION_UNKNOWN, ref=ref, version=moment, version_max=len(puts)
+            Reason.NOT_YET_PUBLISHED, ref=ref, time=moment, first=puts[0]
         )
 
     def _refuse_withdrawn(self, ref: str, moment: str | None) -> None:

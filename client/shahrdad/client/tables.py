@@ -3,6 +3,7 @@
 pyarrow is imported by the functions that need it: `import shahrdad.client` stays light.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pyarrow.compute import Expression
 
 Content = bytes | RangeFile
+_NO_FIELD = re.compile(r"No match for FieldRef\.Name\(([^)]*)\)")
 
 
 def field(name: str) -> "Expression":
@@ -54,6 +56,9 @@ def read_tables(
             _require_columns(columns, fragment.physical_schema.names)
             tables.append(fragment.to_table(columns=columns, filter=where))
         except (pa.ArrowInvalid, OSError) as error:  # OSError: data that do not inflate
+            if (missing := _NO_FIELD.match(str(error))) is not None:
+                names = fragment.physical_schema.names
+                raise _no_column("where", missing[1], names) from error
             raise PeerError(
                 Reason.MALFORMED, field="parquet", detail=str(error)[:200]
             ) from error
@@ -71,12 +76,16 @@ def _require_columns(columns: Sequence[str] | None, names: Sequence[str]) -> Non
     """Refuse a column that a table has not."""
     for name in columns or ():
         if name not in names:
-            raise RequestError(
-                Reason.PARAMETER_VALUE,
-                parameter="columns",
-                value=name,
-                expected=", ".join(names),
-            )
+            raise _no_column("columns", name, names)
+
+
+def _no_column(parameter: str, name: str, names: Sequence[str]) -> RequestError:
+    return RequestError(
+        Reason.PARAMETER_VALUE,
+        parameter=parameter,
+        value=name[:100],
+        expected=", ".join(names),
+    )
 
 
 def to_pandas(table: "pa.Table") -> "pd.DataFrame":

@@ -219,10 +219,14 @@ class Standard:
 
 
 @cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
+
+
+@cache
 def families() -> tuple[str, ...]:
     """Return the families, the mandatory ones first, then by name."""
-    names = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
-    return tuple(sorted(names, key=lambda name: not load(name).mandatory))
+    return tuple(sorted(_names(), key=lambda name: not load(name).mandatory))
 
 
 @cache
@@ -232,12 +236,11 @@ def versions(family: str) -> tuple[str, ...]:
     Raises:
         RequestError: STANDARD_UNKNOWN.
     """
-    folder = FOLDER / family
-    if not re.fullmatch("[a-z_]+", family) or not folder.is_dir():
-        known = ", ".join(
-            sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
+    if family not in _names():
+        raise RequestError(
+            Reason.STANDARD_UNKNOWN, family=family[:100], families=", ".join(_names())
         )
-        raise RequestError(Reason.STANDARD_UNKNOWN, family=family, families=known)
+    folder = FOLDER / family
     found = (path.name for path in folder.iterdir() if (path / "schema.json").exists())
     return tuple(sorted(found, key=version_key))
 

@@ -26,7 +26,7 @@ class DialledTransport(httpx2.BaseTransport):
         self, dialler: "Dialler", verify: ssl.SSLContext | None = None
     ) -> None:
         self._dialler = dialler
-        self._verify = verify or ssl.create_default_context()
+        self._verify = verify
         self._transports: dict[tuple[str, str, int], httpx2.HTTPTransport] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -41,7 +41,7 @@ class DialledTransport(httpx2.BaseTransport):
         key = (request.url.scheme, host, dialled.address.port)
         if key not in self._transports:
             self._transports[key] = httpx2.HTTPTransport(
-                verify=self._verify, trust_env=False
+                verify=self._roots(request.url.scheme), trust_env=False
             )
         sent = httpx2.Request(
             request.method,
@@ -53,6 +53,14 @@ class DialledTransport(httpx2.BaseTransport):
         response = self._transports[key].handle_request(sent)
         response.request = request
         return response
+
+    def _roots(self, scheme: str) -> ssl.SSLContext:
+        """Return what certificates are checked by; reading the system's takes long."""
+        if scheme != "https":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
+        if self._verify is None:
+            self._verify = ssl.create_default_context()
+        return self._verify
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -26,6 +26,7 @@ from functools import lru_cache
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason, RequestError
 from shahrdad.federation.forks import Forks
 from shahrdad.federation.incoming import (
+    BYTES_AT_ONCE,
     ENTRIES_AT_ONCE,
     Incoming,
     Pulled,
@@ -57,6 +58,8 @@ from shahrdad.federation.verify.checkpoint import Checkpoint
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.growth import Growth, grow
 from shahrdad.federation.verify.note import Opened, Verifier
+
+BODIES_AT_ONCE = 128  # that were missing, in one transaction
 
 OnEntries = Callable[[str, int, int], None]
 OnDropped = Callable[[str, tuple[Digest, ...]], None]
@@ -246,13 +249,13 @@ class Ingest:
         asked.update(wanted)
         if not wanted:
             return 0
-        stored = 0
+        waiting = _Bodies(self.store)
         try:
             answers = zip(wanted, reader.read_bodies(wanted), strict=True)
             for digest, body in answers:
                 content = _matched(digest, body)
                 if content is not None:
-                    stored += len(self.store.put_bodies({digest: content}))
+                    waiting.add(digest, content)
         except ValueError as error:  # of zip: too few answers, or too many
             malformed = PeerError(
                 Reason.MALFORMED, field="bodies", detail="not one for each digest"
@@ -260,10 +263,12 @@ class Ingest:
             raise blamed(malformed, reader.name, origin) from error
         except PeerError as error:
             raise blamed(error, reader.name, origin) from error
-        if stored:
-            size = self.store.log(origin).size
-            self.on_entries(origin, size, size)
-        return stored
+        finally:  # what came before a fault was verified, and stays
+            waiting.keep()
+            if waiting.stored:
+                size = self.store.log(origin).size
+                self.on_entries(origin, size, size)
+        return waiting.stored
 
     def take_evidence(self, head: Head, peer: str) -> bool:
         """Check evidence that a peer lists; quarantine the log when it holds.
@@ -503,6 +508,32 @@ def _split(note: bytes) -> tuple[str, tuple[notes.Signature, ...]]:
     """
     text, lines = notes.split(note)
     return text, tuple(lines)
+
+
+class _Bodies:
+    """Verified bodies that were missing, stored some at a time in one transaction.
+
+    A kill leaves those that waited as missing as they were; a next round asks again.
+    """
+
+    def __init__(self, store: LogStore) -> None:
+        self.stored = 0
+        self._store = store
+        self._waiting: dict[Digest, bytes] = {}
+        self._bytes = 0
+
+    def add(self, digest: Digest, content: bytes) -> None:
+        """Take a body; it is stored now or by `keep`."""
+        self._waiting[digest] = content
+        self._bytes += len(content)
+        if len(self._waiting) >= BODIES_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
+            self.keep()
+
+    def keep(self) -> None:
+        """Store what waits."""
+        waiting, self._waiting, self._bytes = self._waiting, {}, 0
+        if waiting:
+            self.stored += len(self._store.put_bodies(waiting))
 
 
 def _matched(digest: Digest, body: Body) -> bytes | None:

@@ -251,20 +251,20 @@ STATUSES: dict[Language, dict[str, str]] = {
 SENTENCES: dict[Language, dict[str, str]] = {
     "fa": {
         "title": "گزارش همگام‌سازی، {started}",
-        "peers": "از {peers} همتا {answered} تا پاسخ داد؛ {entries} مدخل تازه.",
+        "peers": "از {peers} همتا {answered} تا پاسخ داد؛ {entries} درایهٔ تازه.",
         "skipped": "  {name}: تا {at} از آن پرسیده نمی‌شود.",
         "silent": "  {name}: پاسخ نداد ({error}).",
         "new": "{count} تازه",
         "changed": "{count} تغییریافته",
         "withdrawn": "{count} پس‌گرفته",
         "redacted": "{count} محوشده",
-        "not_applied": "{count} مدخل ناشناخته",
+        "not_applied": "{count} درایهٔ ناشناخته",
         "missing_bodies": "{count} شناسنامه هنوز نرسیده",
-        "stale": "تأیید شاهدان کهنه است",
+        "stale": "تأیید گواهان کهنه است",
         "never_seen": "هنوز دیده نشده",
         "status": "وضعیت: {status}",
         "own_ahead": (
-            "همتایان لاگ این گره را تا اندازهٔ {size} نشان می‌دهند که بزرگ‌تر از ماست: "
+            "همتایان دفتر این گره را تا اندازهٔ {size} نشان می‌دهند که بزرگ‌تر از ماست: "
             "پیش از امضای تازه باید بازیابی شود."
         ),
         "quarantined": "  {origin}: دو تاریخ امضا کرده است؛ قرنطینه شد.",
@@ -306,7 +306,7 @@ ADVICE: dict[Language, dict[str, str]] = {
             "از آنچه رد شد چیزی ذخیره نشده و بقیهٔ کار انجام شده است. اگر تکرار شد، به"
             " شهر همان همتا خبر دهید."
         ),
-        "stale": "کهنه: از شهر آن لاگ و از شاهدان بپرسید که گره‌شان روشن است یا نه.",
+        "stale": "کهنه: از شهر آن دفتر و از گواهان بپرسید که گره‌شان روشن است یا نه.",
         "quarantined": ("مدرک را به مجمع نشان دهید: shahrdad evidence export {origin}"),
         "paused": ("{origin} نگه داشته شده است؛ پس از بررسی: shahrdad resume {origin}"),
     },

@@ -192,14 +192,17 @@ class Catalog:
         that ran backwards never revives an older version.
 
         Raises:
-            RequestError: DATASET_UNKNOWN, VERSION_UNKNOWN (before the first).
+            RequestError: DATASET_UNKNOWN, NOT_YET_PUBLISHED.
         """
         dataset = self.get(ref)
         for version in self.versions(ref):
             if version.time <= time:
                 return dataset, version
         raise RequestError(
-            Reason.VERSION_UNKNOWN, ref=ref, version=time, version_max=dataset.version
+            Reason.NOT_YET_PUBLISHED,
+            ref=ref,
+            time=time,
+            first=dataset.first_published or "",
         )
 
     def body(self, digest: Digest) -> dict[str, Any]:

@@ -4,8 +4,9 @@ A command is named by its import path and loaded when it is called, so that
 `shahrdad --help` waits for none of the heavy packages (tests/test_imports.py).
 """
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+NOTHING = (None, False, (), "")  # a default that says only that nothing was given
 app = App(
     name="shahrdad",
     help="Publish a city's data, and share it with other cities.",
@@ -13,6 +14,10 @@ app = App(
     "5 not found, 6 conflict or approval needed, 7 network or peer, 8 partly done, "
     "9 verification failed.",
     version_flags=["--version"],
+    default_parameter=Parameter(
+        negative_iterable=(),  # no --empty-NAME beside a list
+        show_default=lambda value: None if value in NOTHING else str(value),
+    ),
 )
 COMMANDS = {  # name: (import path, one line of help)
     "init": ("init:init", "Make a node: configuration, key, first log entry."),
@@ -42,6 +47,10 @@ COMMANDS = {  # name: (import path, one line of help)
     "drafts": ("drafts:drafts", "List the drafts that wait for an approval."),
     "approve": ("drafts:approve", "Approve another person's draft and publish it."),
     "return": ("drafts:return_", "Give a draft back to its author, with the reason."),
+    "remote": (
+        "remote:app",
+        "Hand in and approve at a node on another computer, with a token.",
+    ),
     "redact": ("drafts:redact", "Ask for a version to be removed everywhere."),
     "search": ("search:search", "Find datasets of all cities by words."),
     "catalog": ("read:catalog_app", "List the datasets of all cities held here."),

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -28,6 +29,18 @@ def language_of_environment() -> Language:
     names = ("SHAHRDAD_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
     found = next((os.environ[name] for name in names if os.environ.get(name)), "")
     return "fa" if found.startswith("fa") else "en"
+
+
+def language_of(words: Sequence[str]) -> Language:
+    """Return the language of `--lang` among a command's words, else the environment's.
+
+    For what is said before the words are understood: help, and what is wrong with them.
+    """
+    for word, following in pairwise([*words, ""]):
+        name, _, value = word.partition("=")
+        if name == "--lang" and (value or following) in ("fa", "en"):
+            return "fa" if (value or following) == "fa" else "en"
+    return language_of_environment()
 
 
 @Parameter(name="*")

@@ -30,48 +30,46 @@ DATABASE_FULL = frozenset(
 def migrations() -> tuple[str, ...]:
     """Return every portion's SQL in the order it was released; only append here."""
     from shahrdad.federation.log import store as log_store
-    from shahrdad.node import card_schema, catalog_schema, feedback, reuses, usage
-    from shahrdad.node.accounts import linking
-    from shahrdad.node.accounts import schema as accounts_schema
-    from shahrdad.node.bridge import schema
-    from shahrdad.node.desk import (
-        deferred_schema,
-        deliveries,
-        drafts_schema,
-        intakes,
-        jobs,
-        notices,
-        resumable,
-        submissions,
+    from shahrdad.node import (
+        card_schema,
+        catalog_schema,
+        feedback,
+        reuses,
+        tally_schema,
+        usage,
     )
+    from shahrdad.node.accounts import schema as accounts
+    from shahrdad.node.bridge import schema as bridge
+    from shahrdad.node.desk import schema as desk
     from shahrdad.node.executor import task_store
     from shahrdad.node.store import collection, scrub
 
     return (
         *log_store.MIGRATIONS[:1],
         *catalog_schema.MIGRATIONS,
-        *submissions.MIGRATIONS,
+        *desk.SUBMISSIONS,
         *collection.MIGRATIONS,
         *scrub.MIGRATIONS,
-        *schema.MIGRATIONS[:1],
-        *accounts_schema.MIGRATIONS,
-        *drafts_schema.MIGRATIONS,
+        *bridge.MIGRATIONS[:1],
+        *accounts.MIGRATIONS,
+        *desk.DRAFTS,
         *task_store.MIGRATIONS,
-        *jobs.MIGRATIONS,
-        *intakes.MIGRATIONS,
-        *resumable.MIGRATIONS,
-        *deliveries.MIGRATIONS,
-        *linking.MIGRATIONS,
-        *notices.MIGRATIONS,
-        *deferred_schema.MIGRATIONS,
+        *desk.JOBS,
+        *desk.INTAKES,
+        *desk.UPLOADS,
+        *desk.DELIVERIES,
+        *accounts.LINKING,
+        *desk.NOTICES,
+        *desk.DEFERRED,
         *card_schema.MIGRATIONS[:1],
         *log_store.MIGRATIONS[1:2],
         *feedback.MIGRATIONS,
-        *schema.MIGRATIONS[1:2],
+        *bridge.MIGRATIONS[1:2],
         *card_schema.MIGRATIONS[1:2],
         *reuses.MIGRATIONS,
         *log_store.MIGRATIONS[2:3],
         *usage.MIGRATIONS,
+        *tally_schema.MIGRATIONS,
     )
 
 

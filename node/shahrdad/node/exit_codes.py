@@ -42,6 +42,7 @@ BY_REASON: dict[Reason, ExitCode] = {
     Reason.CONFIG_NOT_FOUND: ExitCode.NOT_FOUND,
     Reason.DATASET_UNKNOWN: ExitCode.NOT_FOUND,
     Reason.VERSION_UNKNOWN: ExitCode.NOT_FOUND,
+    Reason.NOT_YET_PUBLISHED: ExitCode.NOT_FOUND,
     Reason.RECORD_NOT_HELD: ExitCode.NOT_FOUND,
     Reason.FILE_NOT_FOUND: ExitCode.NOT_FOUND,
     Reason.APPROVAL_NEEDED: ExitCode.CONFLICT,

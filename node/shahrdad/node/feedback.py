@@ -14,17 +14,14 @@ from datetime import datetime
 from typing import Literal
 
 from shahrdad.datasets.errors import Language, Reason, RequestError
+from shahrdad.node import moderation
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import stamp
 from shahrdad.node.accounts.roles import Action, Actor
+from shahrdad.node.moderation import QUEUE_MAX, SHOWN_MAX, State
 
 Kind = Literal["question", "fault", "wish"]
-State = Literal["waiting", "shown", "refused"]
 KINDS: tuple[Kind, ...] = ("question", "fault", "wish")
-WAITING_MAX = 1_000  # remarks that nobody has read yet
-SHOWN_MAX = 200  # of a page
-QUEUE_MAX = 100  # of the desk's page
-FULL_WAIT_SECONDS = 24 * 3600
 MIGRATIONS: tuple[str, ...] = (
     """
 CREATE TABLE feedback(
@@ -111,11 +108,7 @@ def add(connection: sqlite3.Connection, said: Said, at: datetime) -> None:
     ).fetchone()
     if twice:
         return
-    (waiting,) = connection.execute(
-        "SELECT count(*) FROM feedback WHERE state='waiting'"
-    ).fetchone()
-    if waiting >= WAITING_MAX:
-        raise RequestError(Reason.RATE_LIMITED, wait_seconds=FULL_WAIT_SECONDS)
+    moderation.check_room(connection, "feedback")
     connection.execute(
         "INSERT INTO feedback(ref, version, kind, place, words, name, language,"
         " received) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -137,22 +130,9 @@ def shown(connection: sqlite3.Connection, ref: str) -> list[Remark]:
 
 def queue(connection: sqlite3.Connection, actor: Actor) -> list[Remark]:
     """Return what an actor may decide: what waits first, then the latest decided."""
-    found = _read(
-        connection,
-        "1 ORDER BY state<>'waiting', CASE state WHEN 'waiting' THEN seq END,"
-        " decided DESC LIMIT ?",
-        (WAITING_MAX + QUEUE_MAX,),
-    )
+    found = _read(connection, moderation.QUEUE, ())
     allowed = [one for one in found if actor.may(Action.FEEDBACK, one.slug)]
     return allowed[:QUEUE_MAX]
-
-
-def waiting(connection: sqlite3.Connection) -> int:
-    """Return how many remarks nobody has read yet."""
-    (count,) = connection.execute(
-        "SELECT count(*) FROM feedback WHERE state='waiting'"
-    ).fetchone()
-    return int(count)
 
 
 def decide(

@@ -20,7 +20,7 @@ from shahrdad.datasets.alphabet import sort_key
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.entry import Entry, parse
-from shahrdad.node import card_schema, catalog_schema, record
+from shahrdad.node import card_schema, catalog_schema, record, tally_schema
 from shahrdad.node.cards import Cards
 from shahrdad.node.database import Database
 from shahrdad.node.limits import RECORD_BYTES_MAX, TITLE_LETTERS_MAX
@@ -124,7 +124,8 @@ class Projection:
     def rebuild(self) -> int:
         """Drop the catalog and build it again from the logs and bodies."""
         with self._database.transaction() as connection:
-            for statement in (catalog_schema.CLEAR + card_schema.CLEAR).split(";"):
+            parts = (catalog_schema, card_schema, tally_schema)
+            for statement in "".join(part.CLEAR for part in parts).split(";"):
                 if statement.strip():
                     connection.execute(statement)
             # Until all is applied again, objects look unnamed that are not.

@@ -531,6 +531,18 @@ def _record(
     )
 
 
+def own_slug(node: "Node", ref: str) -> str:
+    """Return the slug of a dataset of this city.
+
+    Raises:
+        RequestError: NOT_OUR_DATASET.
+    """
+    city, slash, slug = ref.replace("--", "/", 1).rpartition("/")
+    if slash and city != node.config.node.city:
+        raise RequestError(Reason.NOT_OUR_DATASET, ref=ref, city=node.config.node.city)
+    return slug
+
+
 def withdraw(
     node: "Node",
     ref: str,
@@ -547,9 +559,7 @@ def withdraw(
         RequestError: DATASET_UNKNOWN, NOT_OUR_DATASET, APPROVAL_NEEDED.
         ConflictError: ALREADY_WITHDRAWN.
     """
-    city, slash, slug = ref.replace("--", "/", 1).rpartition("/")
-    if slash and city != node.config.node.city:
-        raise RequestError(Reason.NOT_OUR_DATASET, ref=ref, city=node.config.node.city)
+    slug = own_slug(node, ref)
     with node.database.exclusive("publish"):
         node.projection.follow()
         dataset = node.catalog.get(f"{node.config.node.city}/{slug}")

@@ -25,7 +25,7 @@ from shahrdad.node import record
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.desk import drafts
-from shahrdad.node.desk.drafting import answers_of, own_slug
+from shahrdad.node.desk.drafting import answers_of
 from shahrdad.node.desk.drafts import Draft, Revision
 from shahrdad.node.http.identity import ulid
 from shahrdad.node.incoming.spool import Spool
@@ -34,6 +34,7 @@ from shahrdad.node.publish import (
     Handed,
     Prepared,
     judge,
+    own_slug,
     prepare,
     published_parts,
     store_report,

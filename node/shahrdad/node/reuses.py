@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import Literal
 
 from shahrdad.datasets.errors import Language, Reason, RequestError
+from shahrdad.node import moderation
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import stamp
 from shahrdad.node.accounts.roles import Action, Actor
-from shahrdad.node.feedback import FULL_WAIT_SECONDS, QUEUE_MAX, SHOWN_MAX, WAITING_MAX
+from shahrdad.node.moderation import QUEUE_MAX, SHOWN_MAX, State
 
 Kind = Literal["app", "study", "article", "map", "teaching", "other"]
-State = Literal["waiting", "shown", "refused"]
 KINDS: tuple[Kind, ...] = ("app", "study", "article", "map", "teaching", "other")
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -103,11 +103,7 @@ def add(connection: sqlite3.Connection, offered: Offered, at: datetime) -> None:
     ).fetchone()
     if twice:
         return
-    (waiting,) = connection.execute(
-        "SELECT count(*) FROM reuses WHERE state='waiting'"
-    ).fetchone()
-    if waiting >= WAITING_MAX:
-        raise RequestError(Reason.RATE_LIMITED, wait_seconds=FULL_WAIT_SECONDS)
+    moderation.check_room(connection, "reuses")
     cursor = connection.execute(
         "INSERT INTO reuses(kind, title, address, words, maker, language, received)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -143,12 +139,7 @@ def shown(
 
 def queue(connection: sqlite3.Connection, actor: Actor, city: str) -> list[Reuse]:
     """Return what an actor may decide: what waits first, then the latest decided."""
-    found = _read(
-        connection,
-        "1 ORDER BY state<>'waiting', CASE state WHEN 'waiting' THEN seq END,"
-        " decided DESC LIMIT ?",
-        (WAITING_MAX + QUEUE_MAX,),
-    )
+    found = _read(connection, moderation.QUEUE, ())
     return [one for one in found if may_decide(one, actor, city)][:QUEUE_MAX]
 
 

@@ -64,7 +64,7 @@ def test_as_of_takes_either_calendar(client: TestClient) -> None:
     assert 1 == jalali["version"]["number"] == gregorian["version"]["number"]
     assert 2 == instant["version"]["number"]
     assert (
-        "VERSION_UNKNOWN"
+        "NOT_YET_PUBLISHED"
         == get(client, f"{BUDGET}?as_of=1403-01-01", 404)["errors"][0]["reason"]
     )
 
@@ -193,3 +193,22 @@ def test_persian_is_not_escaped(client: TestClient) -> None:
         answer.content
         == json.dumps(answer.json(), ensure_ascii=False, separators=(",", ":")).encode()
     )
+
+
+@pytest.mark.parametrize("path", ["/v1/cities/kerman", "/v1/families/active_systems"])
+def test_lists_of_a_city_and_a_standard_tell_what_is_late(
+    client: TestClient, path: str
+) -> None:
+    """When the next version is due, and the grade, as the dataset itself says."""
+    (found,) = [
+        one
+        for one in client.get(path).json()["published"]
+        if one["ref"] == "kerman/active-systems"
+    ]
+    shown = client.get("/v1/datasets/kerman/active-systems").json()
+    same = ("next_expected", "late_days")
+
+    assert [shown[name] for name in same] == [found[name] for name in same]
+    assert found["next_expected"] > found["updated"][:10]
+    assert shown["quality"]["grade"] == found["quality"]["grade"]
+    assert shown["quality"]["score"] == found["quality"]["score"]

@@ -5,7 +5,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -100,9 +99,8 @@ def definition(client: TestClient) -> dict[str, Any]:
     return dict(client.get("/v1/openapi.json").json())
 
 
-def test_openapi_is_valid(definition: dict[str, Any]) -> None:
-    """The definition is OpenAPI 3.1, and its operations have ids of their own."""
-    validate(definition)
+def test_operations_have_ids_of_their_own(definition: dict[str, Any]) -> None:
+    """No two operations share one; `tests/judges` has the definition judged whole."""
     ids = [
         one["operationId"]
         for item in definition["paths"].values()

@@ -276,3 +276,34 @@ def test_workbook_keeps_long_integers() -> None:
     assert ["مبلغ", "28371400000000001", 12] == [
         sheet.cell(row, 1).value for row in (1, 2, 3)
     ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data.json",
+        "/v1/datasets/kerman/budget-1404/export/budget-lines.csv?fields=side",
+        "/v1/families/budget_lines/export.ndjson",
+    ],
+)
+def test_head_of_what_is_made_while_sent_says_no_length(
+    client: TestClient, path: str
+) -> None:
+    """A length of 0 would be a lie; the other headers are those of GET."""
+    head, whole = client.head(path).headers, client.get(path).headers
+
+    assert "content-length" not in head
+    assert {*whole} == {*head}
+
+
+def test_arrow_stream_of_a_version_has_the_rows_of_its_parquet(
+    client: TestClient,
+) -> None:
+    """A reader of streams gets the whole version, with length and digest."""
+    path = "/d/kerman/budget-1404/v/2/budget-lines"
+    stream, table = client.get(f"{path}.arrows"), client.get(f"{path}.parquet")
+    rows = pa.ipc.open_stream(stream.content).read_all()
+
+    assert "application/vnd.apache.arrow.stream" == stream.headers["content-type"]
+    assert str(len(stream.content)) == stream.headers["content-length"]
+    assert pq.read_table(io.BytesIO(table.content)).to_pylist() == rows.to_pylist()

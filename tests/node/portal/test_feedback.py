@@ -1,52 +1,27 @@
 """What readers write about a dataset: throttled, kept, shown once it was read."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
-from account_world import PASSWORD, Person, actor, settle, strict_node
+import moderation_world
+from moderation_world import Settled, browsing, settled_node
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node import feedback
-from shahrdad.node.accounts import passwords
+from shahrdad.node import feedback, moderation
 from shahrdad.node.accounts.moments import present
-from shahrdad.node.city import Node
-from shahrdad.node.desk import drafting
-from shahrdad.node.http.app import create_app
-from shahrdad.node.http.portal import feedback as pages
+from shahrdad.node.http.portal import boxes
 from shahrdad.node.http.portal.limits import NAME_LETTERS_MAX, WORDS_LETTERS_MAX
-from shahrdad.node.incoming.example_files import find_example, handed
 
 PAGE = "/en/d/kerman/org-units/feedback"
 QUEUE = "/en/publish/feedback"
-SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 REMARK = {"kind": "fault", "words": "Unit 7 is named twice", "place": "unit 7"}
 
 
-@dataclass
-class Place:
-    """A node under four eyes, and a browser that may write to it."""
-
-    node: Node
-    people: dict[str, Person]
-    client: TestClient
-    cookies: dict[str, str]
-
-    def become(self, name: str) -> None:
-        """Go on as a person, who signs in once for all tests."""
-        if name not in self.cookies:
-            known = {
-                "account": name, "password": PASSWORD,
-                "code": self.people[name].code(),
-            }  # fmt: skip
-            sign_in = "/en/publish/sign-in"
-            answer = self.client.post(sign_in, data=known, headers=SAME_SITE)
-            self.cookies[name] = answer.headers["set-cookie"].partition(";")[0]
-        self.client.cookies.clear()
-        self.client.headers["Cookie"] = self.cookies[name]
+class Place(moderation_world.Place):
+    """The node, and what a stranger and a publisher do there."""
 
     def write(self, **changes: str) -> Any:
         """Send the form."""
@@ -54,43 +29,21 @@ class Place:
 
     def decide(self, **said: str) -> Any:
         """Decide on the first remark."""
-        data = {"number": "1", **said}
-        return self.client.post(QUEUE, data=data, headers=SAME_SITE)
+        return self.decide_at(QUEUE, **said)
 
 
 @pytest.fixture(scope="module")
-def settled(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Node, dict[str, Person], dict[str, str]]]:
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
     """A node of Kerman with one dataset, published by two, and its people."""
-    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "hasher", lambda: cheap)
-        node = strict_node(tmp_path_factory.mktemp("feedback"))
-        people = settle(node)
-        edna, paul = actor(node, "edna"), actor(node, "paul")
-        example = handed(find_example("kerman", "org-units"))
-        found = drafting.draft_file(node, example, edna)
-        sent = drafting.submit(node, found.draft.id, edna)
-        assert sent.digest is not None
-        drafting.approve(node, sent.id, sent.digest, paul)
-        yield node, people, {}
-    node.close()
+    with settled_node(tmp_path_factory.mktemp("feedback")) as found:
+        yield found
 
 
 @pytest.fixture
-def place(
-    settled: tuple[Node, dict[str, Person], dict[str, str]],
-) -> Iterator[Place]:
-    """That node with nothing written yet, and a stranger's browser."""
-    node, people, cookies = settled
-    with node.database.transaction() as connection:
-        connection.execute("DELETE FROM feedback")
-        connection.execute("DELETE FROM sqlite_sequence WHERE name='feedback'")
-    app = create_app(node)
-    with TestClient(app, base_url="https://testserver", follow_redirects=False) as one:
-        yield Place(node, people, one, cookies)
-    app.state.jobs.stop(5)
+def place(settled: Settled) -> Iterator[Place]:
+    """That node with nothing handed in yet, and a stranger's browser."""
+    with browsing(settled, "feedback") as (node, client):
+        yield Place(node, settled[1], client, settled[2])
 
 
 def test_a_remark_is_shown_after_it_was_read(place: Place) -> None:
@@ -172,10 +125,10 @@ def test_texts_are_bounded(place: Place, name: str, letters_max: int) -> None:
 
 def test_one_caller_writes_a_few_remarks(place: Place) -> None:
     """After the burst a caller waits; what was typed is still there."""
-    answers = [place.write(words=f"word {n}") for n in range(pages.BURST + 1)]
+    answers = [place.write(words=f"word {n}") for n in range(boxes.BURST + 1)]
 
-    assert [303] * pages.BURST + [429] == [one.status_code for one in answers]
-    assert f"word {pages.BURST}" in answers[-1].text
+    assert [303] * boxes.BURST + [429] == [one.status_code for one in answers]
+    assert f"word {boxes.BURST}" in answers[-1].text
 
 
 def test_the_same_remark_waits_once(place: Place) -> None:
@@ -183,12 +136,12 @@ def test_the_same_remark_waits_once(place: Place) -> None:
     place.write()
     place.write()
 
-    assert 1 == feedback.waiting(place.node.database.connect())
+    assert 1 == moderation.waiting(place.node.database.connect(), "feedback")
 
 
 def test_the_queue_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the bound one more is refused: nobody fills the database from outside."""
-    monkeypatch.setattr(feedback, "WAITING_MAX", 2)
+    monkeypatch.setattr(moderation, "WAITING_MAX", 2)
     said = feedback.Said("kerman/org-units", 1, "wish", "", "", "", "en")
     connection = place.node.database.connect()
     for n in range(2):

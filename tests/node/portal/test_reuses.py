@@ -1,34 +1,28 @@
 """What makers built with the data: throttled, kept, shown once it was looked at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
-from account_world import PASSWORD, Person, actor, settle, strict_node
+import moderation_world
+from account_world import actor
+from moderation_world import Settled, browsing, settled_node
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node import reuses
-from shahrdad.node.accounts import passwords
 from shahrdad.node.accounts.moments import present
-from shahrdad.node.city import Node
-from shahrdad.node.desk import drafting
-from shahrdad.node.http.app import create_app
-from shahrdad.node.http.portal import reuses as pages
+from shahrdad.node.http.portal import boxes
 from shahrdad.node.http.portal.limits import (
     ADDRESS_LETTERS_MAX,
     NAME_LETTERS_MAX,
     REUSE_DATASETS_MAX,
     WORDS_LETTERS_MAX,
 )
-from shahrdad.node.incoming.example_files import find_example, handed
 
 PAGE = "/en/reuses"
 QUEUE = "/en/publish/reuses"
 REF = "kerman/org-units"
-SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 WORK = {
     "kind": "map",
     "title": "Units on a map",
@@ -39,27 +33,8 @@ WORK = {
 }
 
 
-@dataclass
-class Place:
-    """A node under four eyes, and a browser that may write to it."""
-
-    node: Node
-    people: dict[str, Person]
-    client: TestClient
-    cookies: dict[str, str]
-
-    def become(self, name: str) -> None:
-        """Go on as a person of the city, who signs in once for all tests."""
-        if name not in self.cookies:
-            known = {
-                "account": name, "password": PASSWORD,
-                "code": self.people[name].code(),
-            }  # fmt: skip
-            sign_in = "/en/publish/sign-in"
-            answer = self.client.post(sign_in, data=known, headers=SAME_SITE)
-            self.cookies[name] = answer.headers["set-cookie"].partition(";")[0]
-        self.client.cookies.clear()
-        self.client.headers["Cookie"] = self.cookies[name]
+class Place(moderation_world.Place):
+    """The node, and what a stranger and a publisher do there."""
 
     def name(self, **changes: str) -> Any:
         """Send the form."""
@@ -67,44 +42,21 @@ class Place:
 
     def decide(self, decision: str) -> Any:
         """Decide on the first reuse."""
-        data = {"number": "1", "decision": decision}
-        return self.client.post(QUEUE, data=data, headers=SAME_SITE)
+        return self.decide_at(QUEUE, decision=decision)
 
 
 @pytest.fixture(scope="module")
-def settled(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Node, dict[str, Person], dict[str, str]]]:
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
     """A node of Kerman with one dataset, published by two, and its people."""
-    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "hasher", lambda: cheap)
-        node = strict_node(tmp_path_factory.mktemp("reuses"))
-        people = settle(node)
-        edna, paul = actor(node, "edna"), actor(node, "paul")
-        found = drafting.draft_file(
-            node, handed(find_example("kerman", "org-units")), edna
-        )
-        sent = drafting.submit(node, found.draft.id, edna)
-        assert sent.digest is not None
-        drafting.approve(node, sent.id, sent.digest, paul)
-        yield node, people, {}
-    node.close()
+    with settled_node(tmp_path_factory.mktemp("reuses")) as found:
+        yield found
 
 
 @pytest.fixture
-def place(
-    settled: tuple[Node, dict[str, Person], dict[str, str]],
-) -> Iterator[Place]:
-    """That node with nothing named yet, and a stranger's browser."""
-    node, people, cookies = settled
-    with node.database.transaction() as connection:
-        connection.execute("DELETE FROM reuses")
-        connection.execute("DELETE FROM sqlite_sequence WHERE name='reuses'")
-    app = create_app(node)
-    with TestClient(app, base_url="https://testserver", follow_redirects=False) as one:
-        yield Place(node, people, one, cookies)
-    app.state.jobs.stop(5)
+def place(settled: Settled) -> Iterator[Place]:
+    """That node with nothing handed in yet, and a stranger's browser."""
+    with browsing(settled, "reuses") as (node, client):
+        yield Place(node, settled[1], client, settled[2])
 
 
 def test_a_work_is_shown_after_somebody_looked_at_it(place: Place) -> None:
@@ -220,7 +172,7 @@ def test_texts_stay_texts(place: Place) -> None:
 
 def test_one_caller_names_a_few_works(place: Place) -> None:
     """Above the burst a caller waits."""
-    for number in range(pages.BURST):
+    for number in range(boxes.BURST):
         place.name(address=f"https://example.org/{number}")
 
     assert 429 == place.name(address="https://example.org/more").status_code
@@ -235,3 +187,10 @@ def test_the_same_address_waits_once(place: Place) -> None:
     )
 
     assert 1 == count
+
+
+def test_a_node_without_a_desk_takes_none(client: TestClient) -> None:
+    """Nobody would ever look at it: the page has no form, and the address is closed."""
+    assert "<textarea" not in client.get(PAGE).text
+    assert 404 == client.post(PAGE, data=WORK).status_code
+    assert [] == client.get("/v1/reuses").json()["items"]

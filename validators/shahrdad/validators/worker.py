@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from shahrdad.validators.limits import DEFAULT
+from shahrdad.validators.without_pandas import leave_pandas_out
 
 MEMORY_BYTES_MAX = 3 << 30
 CPU_SECONDS_MAX = 900
@@ -379,6 +380,7 @@ def _say(said: Mapping[str, Any]) -> None:
 
 def main() -> int:
     """Answer one request; the worker's side."""
+    leave_pandas_out()
     request = json.loads(sys.stdin.readline())
     limit_self(WorkerLimits(**request["limits"]))
     try:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TypeAlias
 
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
+from shahrdad.federation.log.columns import insert_rows
 from shahrdad.federation.log.reading import marks, parts, stored_tile
 from shahrdad.federation.log.schema import LogState, Status
 from shahrdad.federation.verify import entry as entries
@@ -90,7 +91,7 @@ def newest_among(parsed: Iterable[Entry]) -> Newest:
 def apply_keys(connection: sqlite3.Connection, log: int, newest: Newest) -> None:
     """Apply entries to the live keys; of each key only its newest entry matters."""
     puts = [
-        (log, key, index, sha256)
+        (key, index, sha256)
         for key, (index, sha256) in sorted(newest.items())  # in the order of the index
         if sha256 is not None
     ]
@@ -99,13 +100,21 @@ def apply_keys(connection: sqlite3.Connection, log: int, newest: Newest) -> None
     ).fetchone()
     if any_gone:
         connection.executemany(
-            "DELETE FROM gone WHERE log=? AND key=?", [row[:2] for row in puts]
+            "DELETE FROM gone WHERE log=? AND key=?",
+            [(log, key) for key, _, _ in puts],
         )
-    connection.executemany(
-        "INSERT INTO live VALUES(?,?,?,?) ON CONFLICT(log,key) DO UPDATE"
-        " SET idx=excluded.idx,sha256=excluded.sha256",
-        puts,
-    )
+    if puts:
+        keys, indexes, digests = zip(*puts, strict=True)
+        insert_rows(
+            connection,
+            "live",
+            log,
+            keys,
+            indexes,
+            digests,
+            then="ON CONFLICT(log,key) DO UPDATE SET idx=excluded.idx,"
+            "sha256=excluded.sha256",
+        )
     if len(puts) == len(newest):
         return
     deletes = [
@@ -142,7 +151,7 @@ def apply_bodies(
     if redacted:
         content = [row for row in content if row[0] not in redacted]
     insert_bodies(connection, sorted(content))
-    add_refs(connection, log, puts)
+    add_refs(connection, log, puts, {sha256 for sha256, _ in content})
     if redacted:
         connection.executemany(
             "INSERT OR REPLACE INTO absent VALUES(?,?,'redacted')",
@@ -156,23 +165,31 @@ def add_refs(
     connection: sqlite3.Connection,
     log: int,
     puts: Sequence[tuple[bytes, int]],
+    came: set[bytes],
 ) -> None:
     """Note which entries name which bodies, and which of these are not here.
 
     `settle_refs` makes them findable by their digest.
+
+    Args:
+        connection: Of the transaction.
+        log: The log's number.
+        puts: Digest and index.
+        came: Digests of bodies that were stored with them: nobody looks for these.
     """
+    if not puts:
+        return
     (before,) = connection.execute(
         "SELECT coalesce(max(rowid),0) FROM body_ref_waiting"
     ).fetchone()
-    connection.executemany(
-        "INSERT INTO body_ref_waiting VALUES(?,?,?)",
-        ((sha256, log, index) for sha256, index in puts),
-    )
-    connection.execute(
-        "INSERT INTO absent SELECT log,idx,'missing' FROM body_ref_waiting w"
-        " WHERE rowid>? AND NOT EXISTS(SELECT 1 FROM body b WHERE b.sha256=w.sha256)",
-        (before,),
-    )
+    digests, indexes = zip(*puts, strict=True)
+    insert_rows(connection, "body_ref_waiting", digests, log, indexes)
+    if not came.issuperset(digests):
+        connection.execute(
+            "INSERT INTO absent SELECT log,idx,'missing' FROM body_ref_waiting w WHERE"
+            " rowid>? AND NOT EXISTS(SELECT 1 FROM body b WHERE b.sha256=w.sha256)",
+            (before,),
+        )
     if before + len(puts) >= REFS_WAITING_MAX:
         settle_refs(connection)
 
@@ -212,12 +229,18 @@ def redacted_before(
 
 
 def insert_bodies(
-    connection: sqlite3.Connection, bodies: Iterable[tuple[bytes, bytes]]
+    connection: sqlite3.Connection, bodies: Sequence[tuple[bytes, bytes]]
 ) -> None:
     """Store bodies; one that is there already is the same."""
-    connection.executemany(
-        "INSERT INTO body VALUES(?,?) ON CONFLICT(sha256) DO NOTHING", bodies
-    )
+    if bodies:
+        digests, contents = zip(*bodies, strict=True)
+        insert_rows(
+            connection,
+            "body",
+            digests,
+            contents,
+            then="ON CONFLICT(sha256) DO NOTHING",
+        )
 
 
 def redact(

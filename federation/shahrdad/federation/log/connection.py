@@ -17,7 +17,7 @@ from shahrdad.federation.verify.tree import Frontier
 # Digests come in random order: a large log touches a page of the index for each entry.
 # Pages are kept while they are written, and folded into the file once for many chunks.
 CACHE_KIB = 32_768
-WAL_PAGES = 8_192  # 32 MiB
+WAL_PAGES = 32_768  # 128 MiB: each fold writes random pages, and waits for the disk
 
 
 class LogConnection:
@@ -55,6 +55,9 @@ class LogConnection:
         if getattr(self._tuned, "connection", None) is not connection:
             connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+            # A statement of many rows notes the pages that it changes, to take them
+            # back: in memory, not in a file beside.
+            connection.execute("PRAGMA temp_store=MEMORY")
             self._tuned.connection = connection
 
     def _id(self, origin: str) -> int:

@@ -20,7 +20,6 @@ The store trusts its caller for what it stores: `ingest` verifies what peers sen
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from itertools import count, repeat
 
 from shahrdad.datasets.errors import ConflictError, Reason
 from shahrdad.federation.listing import (
@@ -43,6 +42,7 @@ from shahrdad.federation.log.applying import (
     replay,
     settle_refs,
 )
+from shahrdad.federation.log.columns import insert_rows
 from shahrdad.federation.log.ledger import LogLedger
 from shahrdad.federation.log.reading import LogReading
 from shahrdad.federation.log.schema import (
@@ -139,10 +139,8 @@ class LogStore(LogReading, LogLedger):
                     "INSERT OR IGNORE INTO growth VALUES(?,?,?,?)",
                     (log, seconds // HOUR_SECONDS, growth.start, body_bytes),
                 )
-            connection.executemany(
-                "INSERT INTO entry VALUES(?,?,?)",
-                zip(repeat(log), count(growth.start), growth.raws),
-            )
+            indexes = range(growth.start, growth.end)
+            insert_rows(connection, "entry", log, indexes, growth.raws)
             grow_tiles(connection, log, growth)
             apply_keys(connection, log, newest_of(growth))
             dropped, stored = apply_bodies(connection, log, growth, bodies)

@@ -28,30 +28,6 @@ from shahrdad.node.accounts.moments import after, parse, stamp
 from shahrdad.node.accounts.people import Account
 from shahrdad.node.accounts.roles import Actor
 
-MIGRATIONS: tuple[str, ...] = (
-    """
-CREATE TABLE identity(               -- of the city's sign-in service
-  issuer TEXT NOT NULL, subject TEXT NOT NULL,
-  account INTEGER NOT NULL UNIQUE REFERENCES account(id),
-  linked TEXT NOT NULL,
-  PRIMARY KEY(issuer, subject)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE sign_in_flow(
-  state BLOB PRIMARY KEY,            -- HMAC of what the service gives back
-  browser BLOB NOT NULL,             -- HMAC of the browser's cookie
-  sealed BLOB NOT NULL,              -- nonce and verifier, encrypted
-  again INTEGER NOT NULL,            -- whether the password is asked for once more
-  wanted TEXT NOT NULL, language TEXT NOT NULL, expires TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE sign_in_half(           -- the service vouched; the second factor is due
-  browser BLOB PRIMARY KEY,
-  account INTEGER NOT NULL REFERENCES account(id),
-  proved TEXT,
-  wanted TEXT NOT NULL, expires TEXT NOT NULL
-) STRICT, WITHOUT ROWID
-""",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -249,6 +225,3 @@ def drop(connection: sqlite3.Connection, key: AccountKey, browser: str) -> None:
 def stale() -> RequestError:
     """Return the error of a sign-in that this browser did not begin, or long ago."""
     return RequestError(Reason.SIGN_IN_STALE, age_minutes_max=FLOW_SECONDS // 60)
-
-
-__all__ = ["MIGRATIONS", "Flow", "Half"]

@@ -1,4 +1,4 @@
-"""The tables of accounts, tokens, sessions and the audit.
+"""The tables of accounts, tokens, sessions, linked persons and the audit.
 
 What is secret is stored so that the database alone gives nothing away: passwords as
 argon2id, tokens and sessions as HMACs under a key that lies beside the database, the
@@ -74,5 +74,29 @@ CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+""",
+)
+
+LINKING: tuple[str, ...] = (
+    """
+CREATE TABLE identity(               -- of the city's sign-in service
+  issuer TEXT NOT NULL, subject TEXT NOT NULL,
+  account INTEGER NOT NULL UNIQUE REFERENCES account(id),
+  linked TEXT NOT NULL,
+  PRIMARY KEY(issuer, subject)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sign_in_flow(
+  state BLOB PRIMARY KEY,            -- HMAC of what the service gives back
+  browser BLOB NOT NULL,             -- HMAC of the browser's cookie
+  sealed BLOB NOT NULL,              -- nonce and verifier, encrypted
+  again INTEGER NOT NULL,            -- whether the password is asked for once more
+  wanted TEXT NOT NULL, language TEXT NOT NULL, expires TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sign_in_half(           -- the service vouched; the second factor is due
+  browser BLOB PRIMARY KEY,
+  account INTEGER NOT NULL REFERENCES account(id),
+  proved TEXT,
+  wanted TEXT NOT NULL, expires TEXT NOT NULL
+) STRICT, WITHOUT ROWID
 """,
 )

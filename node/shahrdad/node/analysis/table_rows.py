@@ -20,6 +20,7 @@ from shahrdad.node.analysis import (
     projects,
     resolutions,
     scorecard,
+    suppliers,
     systems,
 )
 from shahrdad.node.analysis.releases import Gathered, Input, Release, Releases, Row
@@ -208,6 +209,41 @@ def duplicates(releases: Releases, _: Asked) -> Iterator[Row]:
                 "median_rial": one.median,
                 "spread": decimal(one.spread),
             }
+
+
+def suppliers_by_city(releases: Releases, _: Asked) -> Iterator[Row]:
+    """Yield what each city buys from each supplier: contracts and systems."""
+    found = suppliers.suppliers(
+        releases.gather("contracts"), releases.gather("active_systems")
+    )
+    for one in found.values():
+        for city in one.cities:
+            number, amount = one.of(city)
+            yield {
+                "supplier": one.key,
+                "name": one.name,
+                "city": city,
+                "contracts": number,
+                "amount_rial": amount,
+                "systems": sum(system.city == city for system in one.systems),
+            }
+
+
+def contract_totals(releases: Releases, _: Asked) -> Iterator[Row]:
+    """Yield what each city's contracts come to by method, type and size."""
+    gathered = releases.gather("contracts")
+    every = suppliers.contracts(gathered)
+    for city in sorted({one.city for one in every}):
+        found = suppliers.totals([one for one in every if one.city == city])
+        for dimension, listed in found.breakdowns.items():
+            for total in listed:
+                yield {
+                    "city": city,
+                    "dimension": dimension,
+                    "code": total.code,
+                    "contracts": total.number,
+                    "amount_rial": total.amount,
+                }
 
 
 def joint_purchase(releases: Releases, _: Asked) -> Iterator[Row]:

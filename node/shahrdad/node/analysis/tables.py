@@ -151,6 +151,19 @@ ANALYSES: tuple[Analysis, ...] = (
         table_rows.duplicates,
     ),
     Analysis(
+        "suppliers", "", "/suppliers", ("contracts",),
+        columns(
+            "supplier", "name", "city", "contracts:integer", "amount_rial",
+            "systems:integer",
+        ),
+        table_rows.suppliers_by_city, besides=("active_systems",),
+    ),
+    Analysis(
+        "contract-totals", "", "/contracts", ("contracts",),
+        columns("city", "dimension", "code", "contracts:integer", "amount_rial"),
+        table_rows.contract_totals,
+    ),
+    Analysis(
         "joint-purchase", "9.2", "/systems", ("active_systems",),
         columns("business_area", "cities:integer", "city"),
         table_rows.joint_purchase,

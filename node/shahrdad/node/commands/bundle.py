@@ -74,8 +74,8 @@ def bundle(
         return
     parts = " ".join(str(part) for part in report.parts)
     common.say(
-        f"{len(report.origins)} لاگ، {report.entries} مدخل و {report.objects} فایل داده"
-        f" در {parts}",
+        f"{len(report.origins)} دفتر، {report.entries} درایه و {report.objects} فایل"
+        f" داده در {parts}",
         f"{len(report.origins)} logs, {report.entries} entries and {report.objects}"
         f" data files in {parts}",
     )

@@ -35,6 +35,11 @@ def drafts(
         connection = node.database.connect()
         found = storage.find(connection, EVERY if every else OPEN)
         shown = [draft_json(node, draft) for draft in found]
+    show_drafts(common, shown)
+
+
+def show_drafts(common: Common, shown: list[dict[str, Any]]) -> None:
+    """Print a list of drafts."""
     if common.json:
         print_json(shown)
         return
@@ -200,8 +205,10 @@ def _show_refused(
     )
 
 
-def tell_submitted(common: Common, shown: dict[str, Any]) -> None:
-    """Say that somebody else must approve now."""
+def tell_submitted(
+    common: Common, shown: dict[str, Any], command: str = "shahrdad approve"
+) -> None:
+    """Say that somebody else must approve now, by this command."""
     if common.json:
         print_json(shown)
         return
@@ -215,10 +222,8 @@ def tell_submitted(common: Common, shown: dict[str, Any]) -> None:
         f"فرستاده شد: پیش‌نویس {shown['id']} برای {shown['ref']}.",
         f"Submitted: draft {shown['id']} of {shown['ref']}.",
     )
-    common.next_step(
-        f"کس دیگری: shahrdad approve {shown['id']} --digest {shown['digest']}",
-        f"Another person: shahrdad approve {shown['id']} --digest {shown['digest']}",
-    )
+    approve = f"{command} {shown['id']} --digest {shown['digest']}"
+    common.next_step(f"کس دیگری: {approve}", f"Another person: {approve}")
 
 
 def draft_json(node: "Node", draft: "Draft") -> dict[str, Any]:

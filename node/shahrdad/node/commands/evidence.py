@@ -69,7 +69,7 @@ def verify(
         f" {conflict.small.size} and {conflict.large.size}.",
     )
     common.next_step(
-        "آن را به دبیرخانهٔ مجمع و به شهر بدهید: مجمع این لاگ را می‌بندد.",
+        "آن را به دبیرخانهٔ مجمع و به شهر بدهید: مجمع این دفتر را می‌بندد.",
         "Give it to the forum and to the city: the forum closes that log.",
     )
 

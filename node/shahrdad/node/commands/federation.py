@@ -103,7 +103,7 @@ def push(
         )
         return
     common.say(
-        f"{report.peer} اکنون {report.size} مدخل از {report.origin} دارد"
+        f"{report.peer} اکنون {report.size} درایه از {report.origin} دارد"
         f" ({report.entries} تازه).",
         f"{report.peer} now holds {report.size} entries of {report.origin}"
         f" ({report.entries} new).",

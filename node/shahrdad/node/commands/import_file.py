@@ -74,7 +74,7 @@ class Answered:
         """Return code by text, by field.
 
         Raises:
-            RequestError: CONFIG_VALUE: no such field of codes, or no such code.
+            RequestError: PARAMETER_VALUE: no such field of codes, or no such code.
         """
         found: dict[str, dict[str, str]] = {}
         for item in self.value:
@@ -85,8 +85,8 @@ class Answered:
             if name not in codes or not equals or code not in codes[name]:
                 allowed = codes.get(name) or [f"{one}:TEXT=CODE" for one in codes]
                 raise RequestError(
-                    Reason.CONFIG_VALUE,
-                    key="--value",
+                    Reason.PARAMETER_VALUE,
+                    parameter="--value",
                     value=item,
                     expected=", ".join(allowed),
                 )

@@ -91,7 +91,7 @@ def describe(
     print_json(fields)
     if witness:
         common.say(
-            f"کلید شاهد، برای rules: {witness}", f"Witness, for rules: {witness}"
+            f"کلید گواه، برای rules: {witness}", f"Witness, for rules: {witness}"
         )
 
 
@@ -221,7 +221,7 @@ def publish(
             keys.refresh()
             published.append({"file": str(file), "key": key, "index": index})
             common.say(
-                f"{key} در لاگ اعضا است (مدخل {index}).",
+                f"{key} در دفتر اعضا است (درایهٔ {index}).",
                 f"{key} is in the member log (entry {index}).",
             )
     if common.json:
@@ -256,7 +256,7 @@ def show(*, common: Common = Common()) -> None:  # noqa: B008
     )
     for item in found["refused"]:
         common.say(
-            f"اعمال نشد: مدخل {item['index']}، {item['key']}: {item['fa']}",
+            f"اعمال نشد: درایهٔ {item['index']}، {item['key']}: {item['fa']}",
             f"not applied: entry {item['index']}, {item['key']}: {item['en']}",
         )
 

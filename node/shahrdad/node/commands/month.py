@@ -17,7 +17,8 @@ from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from shahrdad.federation.month_roots import Checked
+    from shahrdad.federation.month_roots import Checked, Made
+    from shahrdad.federation.verify.digest import Digest
     from shahrdad.node.city import Node
 
 app = App(name="month", help="The root of all logs at a month's end.")
@@ -69,7 +70,6 @@ def close(
             index = node.writer.publish(
                 entries, {Digest.of(body): body for _, body in bodies}
             ).indexes[-1]
-    groups = month_roots.groups(digest)
     if common.json:
         print_json(
             {
@@ -81,21 +81,30 @@ def close(
             }
         )
         return
+    _tell_closed(common, made, index, digest)
+
+
+def _tell_closed(
+    common: Common, made: "Made", index: int | None, digest: "Digest"
+) -> None:
+    """Say what was closed and left out, and print the digits for the minutes."""
+    from shahrdad.federation.month_roots import groups
+
+    month, logs = made.roots.month, len(made.roots.logs)
     common.say(
-        f"ماه {wanted.text} با {len(made.roots.logs)} لاگ بسته شد (مدخل {index}).",
-        f"The month {wanted.text} is closed with {len(made.roots.logs)} logs"
-        f" (entry {index}).",
+        f"ماه {month} با {logs} دفتر بسته شد (درایهٔ {index}).",
+        f"The month {month} is closed with {logs} logs (entry {index}).",
     )
     for left_out in made.unconfirmed:
         common.say(
-            f"  {left_out}: بیرون ماند؛ شاهدان تأییدش نکرده‌اند.",
+            f"  {left_out}: بیرون ماند؛ گواهان تأییدش نکرده‌اند.",
             f"  {left_out}: left out; no quorum of witnesses confirmed it.",
         )
-    sys.stdout.write(f"{groups}\n")
+    sys.stdout.write(f"{groups(digest)}\n")
     common.next_step(
-        f"این ۶۴ رقم را در صورت‌جلسه بنویسید. همه: shahrdad month verify {wanted.text}",
-        f"Write these 64 digits into the minutes. Everybody: shahrdad month verify"
-        f" {wanted.text}",
+        f"این ۶۴ رقم را در صورت‌جلسه بنویسید. همه: shahrdad month verify {month}",
+        "Write these 64 digits into the minutes. Everybody: shahrdad month verify"
+        f" {month}",
     )
 
 
@@ -204,14 +213,14 @@ def _judged(month: str, digest: str, checked: "list[Checked]") -> dict[str, Any]
 def _say(found: dict[str, Any], common: Common) -> None:
     """Tell a person what was found of one month."""
     common.say(
-        f"{found['month']}: {found['same']} لاگ از {found['logs']} همان است که منتشر"
+        f"{found['month']}: {found['same']} دفتر از {found['logs']} همان است که منتشر"
         " شده.",
         f"{found['month']}: {found['same']} of {found['logs']} logs are what was"
         " published.",
     )
     for origin in found["differs"]:
         common.say(
-            f"  {origin}: ریشه‌ای دیگر دارد؛ مدخلی عوض شده است.",
+            f"  {origin}: ریشه‌ای دیگر دارد؛ درایه‌ای عوض شده است.",
             f"  {origin}: has another root; an entry was changed.",
         )
     for origin in found["not_held"]:

@@ -1,7 +1,7 @@
 """`catalog`, `show`, `history`, `get`: what this node holds, from its own catalog."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -42,26 +42,31 @@ def catalog(
         if common.json:
             print_json([dataset_json(dataset) for dataset in found])
             return
-        common.table(
-            ["ref", "version", "state", "family", "rows", "updated", "title"],
-            [
-                (
-                    dataset.ref,
-                    dataset.version,
-                    dataset.state,
-                    dataset.family,
-                    dataset.rows,
-                    dataset.updated,
-                    common.text(dataset.title_fa, dataset.title_en),
-                )
-                for dataset in found
-            ],
-        )
+        tell_datasets(common, found)
         if not found:
             common.next_step(
                 "هنوز چیزی نیست: shahrdad publish FILE یا shahrdad sync",
                 "Nothing is here yet: shahrdad publish FILE, or shahrdad sync",
             )
+
+
+def tell_datasets(common: Common, found: Iterable[Dataset]) -> None:
+    """Print a line about each dataset."""
+    common.table(
+        ["ref", "version", "state", "family", "rows", "updated", "title"],
+        [
+            (
+                dataset.ref,
+                dataset.version,
+                dataset.state,
+                dataset.family,
+                dataset.rows,
+                dataset.updated,
+                common.text(dataset.title_fa, dataset.title_en),
+            )
+            for dataset in found
+        ],
+    )
 
 
 @catalog_app.command

@@ -24,7 +24,7 @@ def search(
         limit: List at most so many.
     """
     from shahrdad.node.city import open_node
-    from shahrdad.node.commands.read import dataset_json
+    from shahrdad.node.commands.read import dataset_json, tell_datasets
     from shahrdad.node.search.finding import Search
     from shahrdad.node.search.terms import Filters
 
@@ -39,18 +39,7 @@ def search(
         shown = [dataset_json(dataset) for dataset in datasets]
         print_json({"total": found.total, "datasets": shown})
         return
-    common.table(
-        ["ref", "updated", "rows", "title"],
-        [
-            (
-                dataset.ref,
-                dataset.updated,
-                dataset.rows,
-                common.text(dataset.title_fa, dataset.title_en),
-            )
-            for dataset in datasets
-        ],
-    )
+    tell_datasets(common, datasets)
     if not datasets:
         common.next_step(
             "چیزی پیدا نشد؛ همه: shahrdad catalog",

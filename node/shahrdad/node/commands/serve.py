@@ -1,18 +1,31 @@
 """`shahrdad serve`: the node's services, until a signal ends them."""
 
 import sys
-from typing import TYPE_CHECKING
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
+from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.console import Common
 
 if TYPE_CHECKING:
+    from shahrdad.node.config import Config
     from shahrdad.node.serving import Addresses
 
 
-def serve(*, common: Common = Common()) -> None:  # noqa: B008
+def serve(
+    *,
+    insecure: Annotated[bool, Parameter(negative="")] = False,
+    common: Common = Common(),  # noqa: B008
+) -> None:
     """Serve the node: pages and API, federation, regular rounds with the peers.
 
     Stops in order at Ctrl+C or SIGTERM.
+
+    Args:
+        insecure: Answer other computers without https, where passwords can be read on
+            the way; for a trial.
     """
     import asyncio
 
@@ -22,6 +35,8 @@ def serve(*, common: Common = Common()) -> None:  # noqa: B008
     from shahrdad.node.serving import serve as run
 
     with open_node(common.config) as node:
+        if not insecure:
+            require_https(node.config)
         set_up(node.config.logs, city=node.config.node.city)
         end_tracing = tracing.set_up(node.config)
 
@@ -36,3 +51,26 @@ def serve(*, common: Common = Common()) -> None:  # noqa: B008
             asyncio.run(run(node, once_ready=tell))
         finally:
             end_tracing()
+
+
+def require_https(config: "Config") -> None:
+    """Refuse to answer other computers where people would sign in without https.
+
+    Raises:
+        RequestError: PUBLIC_ADDRESS_PLAIN.
+    """
+    host = config.http.host
+    if not _is_loopback(host) and not config.public_url.startswith("https://"):
+        raise RequestError(
+            Reason.PUBLIC_ADDRESS_PLAIN,
+            host=host,
+            public_url=config.public_url,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether nobody but this computer reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

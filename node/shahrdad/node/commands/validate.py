@@ -138,14 +138,14 @@ def _require_quarantine(family: str | None, mode: str) -> None:
     """Refuse to set rows aside where that is not allowed.
 
     Raises:
-        RequestError: CONFIG_VALUE, QUARANTINE_NOT_ALLOWED.
+        RequestError: PARAMETER_VALUE, QUARANTINE_NOT_ALLOWED.
     """
     from shahrdad.datasets import standards
     from shahrdad.validators.quarantine import is_allowed
 
     if mode != "strict":
         raise RequestError(
-            Reason.CONFIG_VALUE, key="--mode", value=mode, expected="strict"
+            Reason.PARAMETER_VALUE, parameter="--mode", value=mode, expected="strict"
         )
     if family is not None and not is_allowed(standards.load(family)):
         raise RequestError(Reason.QUARANTINE_NOT_ALLOWED, family=family)
@@ -228,14 +228,17 @@ def pairs(items: tuple[str, ...]) -> list[tuple[str, str]]:
     """Split `name=value` arguments.
 
     Raises:
-        RequestError: CONFIG_VALUE.
+        RequestError: PARAMETER_VALUE.
     """
     found = []
     for item in items:
         name, equals, value = item.partition("=")
         if not equals:
             raise RequestError(
-                Reason.CONFIG_VALUE, key=item, value=item, expected="name=value"
+                Reason.PARAMETER_VALUE,
+                parameter="name=value",
+                value=item,
+                expected="name=value",
             )
         found.append((name, value))
     return found

@@ -30,18 +30,6 @@ if TYPE_CHECKING:
 
 LOG = structlog.get_logger("shahrdad.deliveries")
 State = Literal["same", "errors", "submitted", "published", "unchanged", "failed"]
-MIGRATIONS: tuple[str, ...] = (
-    """
-CREATE TABLE delivery(
-  name TEXT PRIMARY KEY,
-  at TEXT NOT NULL,                  -- of the last try
-  state TEXT NOT NULL,
-  sha256 BLOB,                       -- of the last file that was judged
-  draft TEXT,
-  problem TEXT
-) STRICT
-""",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +187,3 @@ def _digest(content: Any) -> bytes:
     while chunk := content.read(1 << 20):
         found.update(chunk)
     return found.digest()
-
-
-__all__ = ["MIGRATIONS", "Delivered", "find", "run", "run_due"]

@@ -39,6 +39,7 @@ from shahrdad.node.publish import (
     check_handed,
     judge,
     keep_original,
+    own_slug,
     prepare,
     store_report,
 )
@@ -453,18 +454,6 @@ def check_etag(draft: Draft, etag: str | None) -> None:
     """
     if etag is not None and etag not in {draft.etag, "*"}:
         raise ConflictError(Reason.REVISION_CHANGED, revision=draft.etag.strip('"'))
-
-
-def own_slug(node: "Node", ref: str) -> str:
-    """Return the slug of a dataset of this city.
-
-    Raises:
-        RequestError: NOT_OUR_DATASET.
-    """
-    city, slash, slug = ref.replace("--", "/", 1).rpartition("/")
-    if slash and city != node.config.node.city:
-        raise RequestError(Reason.NOT_OUR_DATASET, ref=ref, city=node.config.node.city)
-    return slug
 
 
 def answers_of(handed: Handed) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 
 `approved` lasts from the approval to the signed entry: a kill between the two leaves
 it, and the next approval or start finishes it. Every function here is one step inside
-the caller's write transaction; the triggers of `drafts_schema` refuse whatever these
+the caller's write transaction; the triggers of `desk.schema` refuse whatever these
 functions would let slip.
 
 An approver differs from the submitter and from everybody who wrote a byte or an answer,
@@ -25,10 +25,7 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import stamp
 from shahrdad.node.accounts.roles import Action, Actor, Role
-from shahrdad.node.desk.drafts_schema import MIGRATIONS
 from shahrdad.node.store.collection import release
-
-__all__ = ["MIGRATIONS", "Draft", "Revision"]
 
 Kind = Literal["publish", "withdraw", "redact"]
 State = Literal["draft", "submitted", "returned", "approved", "published", "discarded"]

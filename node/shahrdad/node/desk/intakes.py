@@ -21,35 +21,6 @@ from shahrdad.node.accounts.moments import present, stamp
 from shahrdad.node.http.identity import ulid
 
 Stage = Literal["reading", "read", "match", "unit", "judging", "drafted"]
-MIGRATIONS: tuple[str, ...] = (
-    """
-CREATE TABLE intake(
-  id TEXT PRIMARY KEY,               -- also of the draft that it becomes
-  account INTEGER NOT NULL REFERENCES account(id),
-  upload TEXT NOT NULL REFERENCES upload(id),
-  family TEXT NOT NULL, slug TEXT NOT NULL, fiscal_year INTEGER,
-  stage TEXT NOT NULL CHECK(
-    stage IN('reading','read','match','unit','judging','drafted','discarded')),
-  said TEXT NOT NULL,                -- JSON: the answers
-  outline TEXT,                      -- JSON: what the file looks like
-  created TEXT NOT NULL, updated TEXT NOT NULL
-) STRICT;
-CREATE INDEX intake_account ON intake(account, stage, updated);
-CREATE TABLE draft_try(              -- every revision that was judged
-  draft TEXT NOT NULL REFERENCES draft(id),
-  revision INTEGER NOT NULL,
-  verdict TEXT NOT NULL, report BLOB, file_name TEXT, original BLOB, at TEXT NOT NULL,
-  PRIMARY KEY(draft, revision)
-) STRICT, WITHOUT ROWID;
-CREATE TRIGGER draft_first_try AFTER INSERT ON draft
-BEGIN INSERT INTO draft_try VALUES(NEW.id, NEW.revision, NEW.verdict, NEW.report,
-  NEW.file_name, NEW.original, NEW.updated); END;
-CREATE TRIGGER draft_next_try AFTER UPDATE OF revision ON draft
-WHEN NEW.revision<>OLD.revision
-BEGIN INSERT INTO draft_try VALUES(NEW.id, NEW.revision, NEW.verdict, NEW.report,
-  NEW.file_name, NEW.original, NEW.updated); END
-""",
-)
 _COLUMNS = (
     "id, account, upload, family, slug, fiscal_year, stage, said, outline, updated"
 )
@@ -295,6 +266,3 @@ def _intake(row: tuple[Any, ...]) -> Intake:
         json.loads(outline) if outline else None,
         updated,
     )
-
-
-__all__ = ["MIGRATIONS", "Intake", "Said", "next_stage"]

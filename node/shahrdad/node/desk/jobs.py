@@ -30,23 +30,6 @@ State = Literal["queued", "running", "done", "failed"]
 ATTEMPTS_MAX = 3
 THREADS = 2
 IDLE_SECONDS = 2.0  # another process may have queued something
-MIGRATIONS: tuple[str, ...] = (
-    """
-CREATE TABLE job(
-  id TEXT PRIMARY KEY,
-  account INTEGER NOT NULL REFERENCES account(id),
-  kind TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  state TEXT NOT NULL CHECK(state IN('queued','running','done','failed')),
-  attempts INTEGER NOT NULL DEFAULT 0,
-  done INTEGER NOT NULL DEFAULT 0, total INTEGER,  -- bytes read
-  problem TEXT,                      -- JSON: reason and values, once failed
-  created TEXT NOT NULL, updated TEXT NOT NULL
-) STRICT;
-CREATE INDEX job_state ON job(state, created);
-CREATE INDEX job_subject ON job(subject, created)
-""",
-)
 _COLUMNS = "id, account, kind, subject, state, attempts, done, total, problem, created"
 
 
@@ -267,6 +250,3 @@ def _job(row: tuple[Any, ...]) -> Job:
     number, account, kind, subject, state, attempts, done, total, problem, at = row
     known = json.loads(problem) if problem else None
     return Job(number, account, kind, subject, state, attempts, done, total, known, at)
-
-
-__all__ = ["MIGRATIONS", "Job", "Jobs"]

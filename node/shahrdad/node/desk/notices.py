@@ -38,41 +38,6 @@ _ADDRESS = re.compile(
     r"@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*",
     re.ASCII | re.IGNORECASE,
 )
-MIGRATIONS: tuple[str, ...] = (
-    """
-CREATE TABLE mail_choice(            -- who wants notices, and where
-  account INTEGER PRIMARY KEY REFERENCES account(id),
-  address TEXT NOT NULL,
-  language TEXT NOT NULL CHECK(language IN('fa','en')),
-  chosen TEXT NOT NULL
-) STRICT;
-CREATE TABLE notice(                 -- something happened; not yet letters
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  kind TEXT NOT NULL,
-  subject TEXT NOT NULL,             -- number of the draft, or name of the delivery
-  at TEXT NOT NULL
-) STRICT;
-CREATE TABLE letter(                 -- one notice for one person
-  seq INTEGER NOT NULL, account INTEGER NOT NULL REFERENCES account(id),
-  kind TEXT NOT NULL, subject TEXT NOT NULL, at TEXT NOT NULL,
-  tries INTEGER NOT NULL DEFAULT 0, due TEXT NOT NULL,
-  PRIMARY KEY(seq, account)
-) STRICT, WITHOUT ROWID;
-CREATE TRIGGER draft_notice AFTER UPDATE OF state ON draft
-WHEN NEW.state<>OLD.state AND NEW.state IN('submitted','returned','published')
-  AND EXISTS(SELECT 1 FROM mail_choice)
-BEGIN INSERT INTO notice(kind, subject, at)
-  VALUES(NEW.state, NEW.id, strftime('%Y-%m-%dT%H:%M:%SZ','now')); END;
-CREATE TRIGGER delivery_notice_first AFTER INSERT ON delivery
-WHEN NEW.state='failed' AND EXISTS(SELECT 1 FROM mail_choice)
-BEGIN INSERT INTO notice(kind, subject, at) VALUES('delivery-failed', NEW.name, NEW.at);
-END;
-CREATE TRIGGER delivery_notice AFTER UPDATE OF state ON delivery
-WHEN NEW.state='failed' AND OLD.state<>'failed' AND EXISTS(SELECT 1 FROM mail_choice)
-BEGIN INSERT INTO notice(kind, subject, at) VALUES('delivery-failed', NEW.name, NEW.at);
-END
-""",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +252,3 @@ class Outcome:
     sent: bool
     final: bool = False
     detail: str = ""
-
-
-__all__ = ["MIGRATIONS", "Choice", "Letter", "Outcome"]

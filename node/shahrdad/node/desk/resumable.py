@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 
 FOLDER = "uploads"
 OPEN_MAX = 20  # unfinished ones of one account
-MIGRATIONS: tuple[str, ...] = (
-    """
-CREATE TABLE resumable(
-  id TEXT PRIMARY KEY,
-  account INTEGER NOT NULL REFERENCES account(id),
-  file_name TEXT NOT NULL,
-  bytes INTEGER NOT NULL,
-  expires TEXT NOT NULL
-) STRICT
-""",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +172,3 @@ def forget_old(node: "Node", connection: sqlite3.Connection, at: datetime) -> in
 
 def _part(node: "Node", number: str) -> Path:
     return node.config.data / FOLDER / f"{number}.part"
-
-
-__all__ = ["MIGRATIONS", "Resumable", "append", "begin", "find", "give_up"]

@@ -9,22 +9,6 @@ from dataclasses import dataclass
 
 from shahrdad.federation.verify.digest import Digest
 
-MIGRATIONS = (
-    """
-CREATE TABLE submission(
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  at TEXT NOT NULL,
-  ref TEXT NOT NULL,
-  family TEXT NOT NULL,
-  file_name TEXT NOT NULL,
-  original BLOB NOT NULL,            -- SHA-256 of the file as it came
-  report BLOB,                       -- SHA-256 of the report, once judged
-  state TEXT NOT NULL CHECK(state IN('received','refused','published','unchanged')),
-  version INTEGER
-) STRICT;
-""",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Submission:

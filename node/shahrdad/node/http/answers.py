@@ -7,12 +7,13 @@ one. `Vary` stands on every status of a negotiated address, 304 too.
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from shahrdad.datasets.errors import Language
@@ -99,7 +100,9 @@ def json_list(items: Sequence[bytes]) -> list[bytes]:
 
 def dump(data: object) -> bytes:
     """Return JSON as every door writes it: UTF-8, Persian letters as they are."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    # A name of a file or a header may hold what is no letter.
+    return text.encode(errors="replace")
 
 
 def as_json(call: Call, data: object, **headers: str) -> Response:
@@ -159,6 +162,27 @@ def answer(
     if len(pieces) == 1:
         return Response(pieces[0], headers=found)
     return Pieces(pieces, found)
+
+
+def headers_alone(headers: Mapping[str, str]) -> Response:
+    """Answer a HEAD of what is made while it is sent: it says no length, nor will GET.
+
+    Any other response without a body would say that its length is 0.
+    """
+    return StreamingResponse(iter(()), headers=headers)
+
+
+def gzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a long answer coded, with no more of it in memory than one piece.
+
+    >>> gzip.decompress(b"".join(gzipped(iter([b"a" * 9, b"b"]))))
+    b'aaaaaaaaab'
+    """
+    packer = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)  # a header of gzip
+    for piece in pieces:
+        if packed := packer.compress(piece):
+            yield packed
+    yield packer.flush()
 
 
 def weak_tag(call: Call, media_type: str, seed: bytes | Sequence[bytes]) -> str:

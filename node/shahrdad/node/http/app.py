@@ -45,6 +45,7 @@ from shahrdad.node.http.delta import routes as delta
 from shahrdad.node.http.delta.snapshots import Schemas
 from shahrdad.node.http.exports.making import Exports
 from shahrdad.node.http.frame import Frame
+from shahrdad.node.http.metadata import data_json
 from shahrdad.node.http.metadata import routes as metadata
 from shahrdad.node.http.operations import (
     Operation,
@@ -87,6 +88,7 @@ def api_operations() -> list[Operation]:
         *feeds.operations(),
         *discovery.operations(),
         *metadata.operations(),
+        *data_json.operations(),
         *portal.api_operations(),
         openapi.operation(api_operations),
     ]

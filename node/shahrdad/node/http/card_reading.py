@@ -2,6 +2,7 @@
 
 The lasting part of a dataset object lies on its card. What passes is put behind it: how
 late the next version is, how well the log is confirmed, whether the objects lie here.
+A catalog in another form needs the lasting part alone.
 """
 
 from collections.abc import Sequence
@@ -130,6 +131,27 @@ class Documents:
         except ShahrdadError:
             return b""
         return dump(document(shown, at=self._at))
+
+
+def lasting_documents(node: NodeView, numbers: Sequence[int]) -> list[bytes]:
+    """Return what lasts of dataset objects by row number, each as JSON.
+
+    A dataset whose card is gone since its number was read is left out.
+
+    Args:
+        node: Whose.
+        numbers: At most as many as one statement takes.
+    """
+    rooted, marks = Rooted(node), ",".join("?" * len(numbers))
+    found = dict(
+        node.database.connect()
+        .execute(
+            f"SELECT dataset, json FROM card_document WHERE dataset IN ({marks})",  # noqa: S608
+            numbers,
+        )
+        .fetchall()
+    )
+    return [rooted.written(found[number]) for number in numbers if number in found]
 
 
 def _digests(objects: bytes) -> list[Digest]:

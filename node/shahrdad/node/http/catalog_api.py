@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -18,8 +19,15 @@ from shahrdad.datasets.errors import (
     messages,
 )
 from shahrdad.node.catalog import Change, Dataset
-from shahrdad.node.http import holdings, limits
-from shahrdad.node.http.answers import HEAD, JSON, Call, answer, as_json
+from shahrdad.node.http import freshness, holdings, limits
+from shahrdad.node.http.answers import (
+    HEAD,
+    JSON,
+    Call,
+    answer,
+    as_json,
+    headers_alone,
+)
 from shahrdad.node.http.card_reading import Documents
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.formats import OFFERED
@@ -30,7 +38,7 @@ from shahrdad.node.http.pages_of_lists import list_answer
 from shahrdad.node.http.parameters import CURSOR, LIMIT, Parameter
 from shahrdad.node.http.problem_types import STATUS
 from shahrdad.node.http.problems import URN, reasons_of
-from shahrdad.node.http.quality import GRADES
+from shahrdad.node.http.quality import GRADES, grade
 from shahrdad.node.http.release import PROTOCOL, release
 from shahrdad.node.http.texts import say
 from shahrdad.node.limits import PAGE_MAX
@@ -128,6 +136,7 @@ def get_service(call: Call) -> Response:
             "feed": call.public.feed("all"),
             "mirror": f"{root}/mirror/",
             "catalog": f"{root}/catalog.ttl",
+            "data_json": f"{root}/data.json",
         },
     }
     return as_json(call, body)
@@ -170,13 +179,9 @@ def list_families(call: Call) -> Response:
 def get_family(call: Call) -> Response:
     """Answer with one standard: schema, rules, and who publishes it."""
     standard = standards.load(call.path["family"])
+    at = now()
     publishers = [
-        {
-            "city": dataset.city,
-            "ref": dataset.ref,
-            "version": dataset.version,
-            "updated": dataset.updated,
-        }
+        {"city": dataset.city, **_current(dataset, at)}
         for dataset in call.node.catalog.list(family=standard.family)
     ]
     body = {
@@ -219,22 +224,34 @@ def get_city(call: Call) -> Response:
     if slug not in known and slug != call.node.config.node.city:
         raise RequestError(Reason.CITY_UNKNOWN, city=slug[:64])
     logs = call.node.federation_status().get("logs", [])
+    at = now()
     body = {
         **_city(call, slug, known.get(slug, (0, ""))),
         "logs": [log for log in logs if log.get("city") == slug],
         "published": [
             {
-                "ref": dataset.ref,
                 "family": dataset.family,
                 "title": {"fa": dataset.title_fa, "en": dataset.title_en},
-                "version": dataset.version,
-                "updated": dataset.updated,
                 "rows": dataset.rows,
+                **_current(dataset, at),
             }
             for dataset in call.node.catalog.list(city=slug)
         ],
     }
     return as_json(call, body)
+
+
+def _current(dataset: Dataset, at: datetime) -> dict[str, Any]:
+    """Return which version of a dataset is current, how good, and how late the next."""
+    due, score = freshness.due(dataset), dataset.score / 10_000
+    return {
+        "ref": dataset.ref,
+        "version": dataset.version,
+        "updated": dataset.updated,
+        "next_expected": due.isoformat() if due else None,
+        "late_days": freshness.days_late(dataset, at) if due else None,
+        "quality": {"score": score, "grade": grade(score)},
+    }
 
 
 def _city(call: Call, slug: str, facts: tuple[int, str]) -> dict[str, Any]:
@@ -357,7 +374,7 @@ def get_datasets_csv(call: Call) -> Response:
         return answer(call, _csv(first.datasets, header=True), media_type)
     headers = {"Content-Type": media_type, "Cache-Control": HEAD}
     if call.is_head:
-        return Response(b"", headers=headers)
+        return headers_alone(headers)
     return StreamingResponse(_csv_pages(call, asked, first), headers=headers)
 
 

@@ -24,7 +24,7 @@ from shahrdad.node.http.addresses import Addresses, bucket_address
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.file_names import attachment_file, part_file, table_file
 from shahrdad.node.http.formats import OFFERED
-from shahrdad.node.http.languages import day_of, now
+from shahrdad.node.http.languages import TEHRAN, day_of, now
 from shahrdad.node.http.record_view import (
     RecordView,
     TableView,
@@ -350,7 +350,7 @@ def expected(shown: Described) -> date | None:
 
 def late_days(due: date | None, at: datetime) -> int | None:
     """Return how late the next version is."""
-    return None if due is None else max(0, (at.date() - due).days)
+    return None if due is None else max(0, (at.astimezone(TEHRAN).date() - due).days)
 
 
 def _original(shown: Described) -> dict[str, Any] | None:

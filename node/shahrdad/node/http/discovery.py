@@ -21,10 +21,10 @@ OPENSEARCH = "http://a9.com/-/spec/opensearch/1.1/"
 XML = "application/xml"
 PAGES = (
     "/", "/datasets", "/budget", "/systems", "/projects", "/projects/map", "/cities",
-    "/compare", "/permits", "/contracts", "/work-sites", "/ideas", "/studies",
-    "/indicators", "/resolutions", "/reuses", "/report", "/standards", "/federation",
-    "/verify", "/api", "/help", "/glossary", "/accessibility", "/terms", "/privacy",
-    "/status", "/problems",
+    "/compare", "/permits", "/contracts", "/suppliers", "/work-sites", "/ideas",
+    "/studies", "/indicators", "/resolutions", "/reuses", "/report", "/standards",
+    "/federation", "/verify", "/api", "/api/reference", "/help", "/glossary",
+    "/accessibility", "/terms", "/privacy", "/status", "/problems",
 )  # fmt: skip
 _PATHS = limits.SITEMAP_ADDRESSES_MAX // len(LANGUAGES)  # of a part
 
@@ -32,9 +32,7 @@ _PATHS = limits.SITEMAP_ADDRESSES_MAX // len(LANGUAGES)  # of a part
 def get_sitemap_index(call: Call) -> Response:
     """Answer with the list of sitemap parts."""
     root = ET.Element("sitemapindex", {"xmlns": SITEMAP})
-    count = len(PAGES) + holdings.live_count(call.node.database.connect())
-    parts = max(1, -(-count // _PATHS))
-    for number in range(1, parts + 1):
+    for number in range(1, _parts(call) + 1):
         part = ET.SubElement(root, "sitemap")
         location = ET.SubElement(part, "loc")
         location.text = f"{call.public.root}/sitemap-{number}.xml"
@@ -44,11 +42,10 @@ def get_sitemap_index(call: Call) -> Response:
 def get_sitemap(call: Call) -> Response:
     """Answer with one part: pages with their other language beside them."""
     number = call.path["number"]
-    found = _addresses(call, (number - 1) * _PATHS) if number else []
-    if not found:
+    if not 1 <= number <= _parts(call):
         raise address_unknown(call.request)
     root = ET.Element("urlset", {"xmlns": SITEMAP, "xmlns:xhtml": XHTML})
-    for language, path, updated in found:
+    for language, path, updated in _addresses(call, (number - 1) * _PATHS):
         url = ET.SubElement(root, "url")
         location = ET.SubElement(url, "loc")
         location.text = call.public.page(language, path)
@@ -65,6 +62,11 @@ def get_sitemap(call: Call) -> Response:
                 },
             )
     return _xml(call, root)
+
+
+def _parts(call: Call) -> int:
+    count = len(PAGES) + holdings.live_count(call.node.database.connect())
+    return max(1, -(-count // _PATHS))
 
 
 def _addresses(call: Call, start: int) -> list[tuple[Language, str, str]]:

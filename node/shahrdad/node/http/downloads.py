@@ -17,7 +17,7 @@ from shahrdad.node.http.answers import (
 from shahrdad.node.http.dataset_api import DATASET, find, get_receipt, withdrawn
 from shahrdad.node.http.dataset_object import Shown, document, show
 from shahrdad.node.http.file_names import NamedFile, files_of
-from shahrdad.node.http.formats import MEDIA_TYPES, OFFERED
+from shahrdad.node.http.formats import DOWNLOADED, MEDIA_TYPES
 from shahrdad.node.http.languages import preferred, quality_of
 from shahrdad.node.http.mappings.doors import DOORS, doors_of
 from shahrdad.node.http.metadata.schema_org import CROISSANT, croissant, schema_org
@@ -29,7 +29,7 @@ from shahrdad.node.http.record_view import TableView
 from shahrdad.node.http.signposts import link_header
 from shahrdad.node.store.contract import Area
 
-_BY_LENGTH = sorted(OFFERED, key=len, reverse=True)
+_BY_LENGTH = sorted(DOWNLOADED, key=len, reverse=True)
 HTML = "text/html"
 PACKAGE = "package.zip"
 DATA_PACKAGE = "application/vnd.datapackage+json"
@@ -162,7 +162,7 @@ def _resource(shown: Shown, file: str) -> tuple[TableView, str]:
         raise RequestError(
             Reason.FORMAT_UNKNOWN,
             format=file.rpartition(".")[2][:20],
-            known=", ".join(OFFERED),
+            known=", ".join(DOWNLOADED),
         )
     name = file.removesuffix(f".{ext}")
     table = shown.record.table(name)

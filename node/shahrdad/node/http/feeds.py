@@ -122,20 +122,20 @@ def _changes(call: Call, name: str, title: str, prefix: str) -> Response:
 def _answer(call: Call, page: Page) -> Response:
     """Answer with a page of a feed."""
     feed = ET.Element("feed", {"xmlns": ATOM, "xml:lang": call.language})
-    _text(feed, "id", page.address)
-    _text(feed, "title", f"{say(call.language, 'site.name')} · {page.title}")
+    add_text(feed, "id", page.address)
+    add_text(feed, "title", f"{say(call.language, 'site.name')} · {page.title}")
     author = ET.SubElement(feed, "author")
     own = city_name(call.node.config.node.city, call.node.config)
     name = say(call.language, "site.node_of", city=own.name(call.language))
-    _text(author, "name", name)
-    _link(feed, "self", page.address, "application/atom+xml")
-    _link(feed, "alternate", call.public.page(call.language), "text/html")
+    add_text(author, "name", name)
+    add_link(feed, "self", page.address, "application/atom+xml")
+    add_link(feed, "alternate", call.public.page(call.language), "text/html")
     if page.following is not None:
-        _link(feed, "next", page.following)
+        add_link(feed, "next", page.following)
     if not page.is_first:
-        _link(feed, "first", page.address)
+        add_link(feed, "first", page.address)
     newest = max((change.time for change in page.entries), default=rfc3339(now()))
-    _text(feed, "updated", newest)
+    add_text(feed, "updated", newest)
     for change in page.entries:
         _entry(call, feed, change)
     body = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
@@ -159,16 +159,16 @@ def _entry(call: Call, feed: ET.Element, change: holdings.FeedChange) -> None:
     address = call.public.dataset(change.ref, change.version)
     entry = ET.SubElement(feed, "entry")
     is_gone = change.op == "delete"
-    _text(entry, "id", f"{address}#withdrawn-{change.index}" if is_gone else address)
-    _text(entry, "title", _title(call, dataset))
-    _text(entry, "updated", change.time)
-    _text(entry, "summary", _summary(call, change))
+    add_text(entry, "id", f"{address}#withdrawn-{change.index}" if is_gone else address)
+    add_text(entry, "title", _title(call, dataset))
+    add_text(entry, "updated", change.time)
+    add_text(entry, "summary", _summary(call, change))
     if is_gone:
         ET.SubElement(entry, "category", {"term": "withdrawn"})
     elif dataset.family:
         ET.SubElement(entry, "category", {"term": dataset.family})
     page = f"/d/{change.ref}/v/{change.version}"
-    _link(entry, "alternate", call.public.page(call.language, page))
+    add_link(entry, "alternate", call.public.page(call.language, page))
 
 
 def _summary(call: Call, change: holdings.FeedChange) -> str:
@@ -189,7 +189,7 @@ def _summary(call: Call, change: holdings.FeedChange) -> str:
     return " · ".join(said)
 
 
-def _link(parent: ET.Element, relation: str, address: str, media: str = "") -> None:
+def add_link(parent: ET.Element, relation: str, address: str, media: str = "") -> None:
     """Add a link."""
     found = {"rel": relation, "href": address}
     ET.SubElement(parent, "link", found | ({"type": media} if media else {}))
@@ -199,7 +199,7 @@ def _title(call: Call, dataset: Dataset) -> str:
     return dataset.title_fa if call.language == "fa" else dataset.title_en
 
 
-def _text(parent: ET.Element, name: str, text: str) -> None:
+def add_text(parent: ET.Element, name: str, text: str) -> None:
     """Add an element; what XML cannot hold is left out."""
     child = ET.SubElement(parent, name)
     child.text = "".join(

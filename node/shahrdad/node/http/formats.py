@@ -13,3 +13,4 @@ MEDIA_TYPES = {
     "arrows": "application/vnd.apache.arrow.stream",
 }
 OFFERED = ("parquet", "csv", "excel.csv", "xlsx", "json", "ndjson", "arrow")
+DOWNLOADED = (*OFFERED, "arrows")  # of a whole version; a stream has no index

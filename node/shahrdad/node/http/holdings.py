@@ -232,22 +232,22 @@ class Chosen:
     city: str | None = None
     since: str | None = None
 
-    def condition(self) -> tuple[str, list[str]]:
-        """Return it as SQL over the cards."""
-        where, values = ["1"], []
+    def condition(self, *, by_uid: bool) -> tuple[str, list[str]]:
+        """Return it as SQL over the cards; `by_uid`: read in that order, not found."""
+        where, values, plain = ["1"], [], "+" if by_uid else ""
         if self.city is not None:
             where, values = ["city = ?"], [self.city]
         if self.since is None:
-            where.append("+state = 'active'")
+            where.append(f"{plain}state = 'active'")
         else:
-            where.append("+updated >= ?")
+            where.append(f"{plain}updated >= ?")
             values.append(self.since)
         return " AND ".join(where), values
 
 
 def count_chosen(connection: sqlite3.Connection, chosen: Chosen) -> int:
     """Return how many datasets these are."""
-    where, values = chosen.condition()
+    where, values = chosen.condition(by_uid=False)
     (count,) = connection.execute(
         f"SELECT COUNT(*) FROM card WHERE {where}",  # noqa: S608
         values,
@@ -266,7 +266,7 @@ def chosen_between(
         first: The first identifier that counts, or its beginning.
         end: The first one that does not.
     """
-    where, values = chosen.condition()
+    where, values = chosen.condition(by_uid=True)
     found = connection.execute(
         f"SELECT dataset FROM card WHERE {where}"  # noqa: S608
         " AND uid >= ? AND uid < ? ORDER BY uid",

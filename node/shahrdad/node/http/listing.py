@@ -11,6 +11,7 @@ from shahrdad.datasets.jalali import format_iso
 from shahrdad.node.http import quality
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.languages import day_of
+from shahrdad.node.http.snapshot import snapshot
 from shahrdad.node.search.finding import FACETS, ORDERS, Filters, Found, Order, Search
 
 __all__ = ["FACETS", "ORDERS", "Order", "Wanted", "find_page", "search_of"]
@@ -84,6 +85,8 @@ def find_page(
     Raises:
         RequestError: CURSOR_MALFORMED, SEARCH_CURSOR_EXPIRED.
     """
-    return search_of(call).find(
-        wanted.q, wanted.filters, wanted.order, cursor, limit, facets
-    )
+    # The end of a page is told by what its last dataset was when the page was read.
+    with snapshot(call.node):
+        return search_of(call).find(
+            wanted.q, wanted.filters, wanted.order, cursor, limit, facets
+        )

@@ -15,28 +15,34 @@ from shahrdad.datasets.codelists import city as listed_city
 from shahrdad.datasets.errors import Language, Reason, RequestError, ShahrdadError
 from shahrdad.node.analysis.tables import ANALYSES
 from shahrdad.node.catalog import Dataset
-from shahrdad.node.http import freshness, holdings, problems
+from shahrdad.node.http import freshness, holdings, problems, quality
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.catalog_api import FILTERS, wanted
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_api import find as find_version
-from shahrdad.node.http.dataset_object import document, show, verification
+from shahrdad.node.http.dataset_object import document, quality_of, show, verification
 from shahrdad.node.http.in_browser import browser_parts
 from shahrdad.node.http.languages import LANGUAGES, now, preferred
 from shahrdad.node.http.listing import Wanted, find_page
 from shahrdad.node.http.operations import Operation, request_id
 from shahrdad.node.http.parameters import CURSOR
-from shahrdad.node.http.portal import front
+from shahrdad.node.http.portal import front, network
+from shahrdad.node.http.portal.facets import facets, family_title
 from shahrdad.node.http.portal.profile import profile
 from shahrdad.node.http.portal.viewing import releases
 from shahrdad.node.http.problem_types import STATUS
-from shahrdad.node.http.record_view import read
 from shahrdad.node.http.rendering import PAGE_HEADERS, page, render
 from shahrdad.node.http.snippets import snippets
 from shahrdad.node.http.view import NodeView
 
 NEWS = 6
 RESULTS = 20
+FIGURES = {  # the page of figures of each standard
+    "active_systems": "systems", "budget_lines": "budget", "contracts": "contracts",
+    "ideas": "ideas", "kpi_values": "indicators", "permit_stats": "permits",
+    "projects": "projects", "resolutions": "resolutions", "studies": "studies",
+    "work_sites": "work-sites",
+}  # fmt: skip
 ELSEWHERE = 6  # datasets of other cities that a dataset's page leads to
 # The page takes what `/v1/datasets` takes; it always has facets and live datasets.
 LIST_FILTERS = (
@@ -85,41 +91,12 @@ def datasets(call: Call, language: Language) -> Response:
         results=[card(call, dataset) for dataset in found.datasets],
         total=found.total,
         folded=found.folded,
-        facets=_facet_labels(call, found.facets, language),
+        facets=facets(call, asked, found.facets, language),
         given=given,
         after=found.next_cursor,
         order=found.order,
         did_you_mean=found.did_you_mean,
     )
-
-
-def _facet_labels(
-    call: Call, facets: Any, language: Language
-) -> dict[str, list[tuple[str, str, int]]]:
-    """Return (value, label, count) of each facet."""
-    found: dict[str, list[tuple[str, str, int]]] = {}
-    for facet, values in facets.items():
-        found[facet] = [
-            (value, _facet_label(call, facet, value, language), count)
-            for value, count in values.items()
-        ]
-    return found
-
-
-def _facet_label(call: Call, facet: str, value: str, language: Language) -> str:
-    if facet == "city":
-        return city_name(value, call.node.config).name(language)
-    if facet == "family":
-        return family_title(value, language)
-    return value
-
-
-def family_title(family: str, language: Language) -> str:
-    """Return a standard's title; its own name where this release does not know it."""
-    try:
-        return standards.load(family).title(language)
-    except RequestError:
-        return family
 
 
 def dataset(call: Call, language: Language) -> Response:
@@ -152,9 +129,22 @@ def dataset(call: Call, language: Language) -> Response:
         family=family_title(current.family, language) if current.family else "",
         versions=call.node.catalog.versions(call.ref)[:5],
         elsewhere=elsewhere(call, current),
+        figures=figures_of(current),
         is_newest=shown.version.n == current.version,
         snippets=snippets(shown),
+        graded=quality_of(shown),
     )
+
+
+def figures_of(current: Dataset) -> str:
+    """Return the page that tells what a dataset's rows come to; "" without one."""
+    name = FIGURES.get(current.family or "")
+    if not name:
+        return ""
+    if name == "budget":
+        year = current.fiscal_year
+        return f"/budget/{current.city}/{year}" if year else "/budget"
+    return f"/{name}?city={current.city}" if name != "resolutions" else "/resolutions"
 
 
 def elsewhere(call: Call, current: Dataset) -> list[dict[str, Any]]:
@@ -192,12 +182,13 @@ def versions(call: Call, language: Language) -> Response:
     current = call.node.catalog.get(call.ref)
     rows = []
     for version in call.node.catalog.versions(call.ref):
-        note = ""
+        note = letter = ""
         if version.state == "held":
-            ours = read(call.node.catalog.body(version.digest)).ours
-            both = ours.get("note")
+            shown = show(call.node, current, version)
+            both = shown.record.ours.get("note")
             note = str(both.get(language, "")) if isinstance(both, dict) else ""
-        rows.append({"version": version, "note": note})
+            letter = quality.grade(quality.score(quality_of(shown)))
+        rows.append({"version": version, "note": note, "grade": letter})
     title = current.title_fa if language == "fa" else current.title_en
     return page(
         call,
@@ -240,7 +231,11 @@ def city(call: Call, language: Language) -> Response:
         results=[card(call, item) for item in foremost(published)],
         total=len(published),
         mandatory=mandatory,
-        logs=[log for log in logs if log.get("city") == slug],
+        logs=[
+            {**log, "keys": network.keys_of(log)}
+            for log in logs
+            if log.get("city") == slug
+        ],
         profile=profile(call, slug, language),
     )
 
@@ -248,18 +243,6 @@ def city(call: Call, language: Language) -> Response:
 def foremost(published: list[Dataset]) -> list[Dataset]:
     """Return the datasets that a city's page shows: those with a standard first."""
     return sorted(published, key=lambda one: one.family is None)[:RESULTS]
-
-
-def network(call: Call, language: Language) -> Response:
-    """Show logs and peers."""
-    status = call.node.federation_status()
-    logs = [
-        {**log, "name": city_name(str(log.get("city") or ""), call.node.config)}
-        for log in status.get("logs", [])
-    ]
-    return page(
-        call, "network.html", language, logs=logs, peers=status.get("peers", [])
-    )
 
 
 def standard_list(call: Call, language: Language) -> Response:
@@ -368,7 +351,7 @@ def operations() -> list[Operation]:
         ("Versions", f"{ref}/versions", versions),
         ("Cities", "/cities", cities),
         ("City", "/cities/{city}", city),
-        ("Network", "/federation", network),
+        ("Network", "/federation", network.show),
         ("Standards", "/standards", standard_list),
         ("Standard", "/standards/{family}", standard),
         ("Developers", "/api", developers),

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node import sent_json
 from shahrdad.node.http.answers import JSON, Call, answer, dump, json_list
 
 Item = TypeVar("Item")
@@ -35,7 +36,8 @@ def decode(kind: str, cursor: str, example: Key) -> Key:
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        found = json.loads(base64.b64decode(padded, altchars="-_", validate=True))
+        packed = base64.b64decode(padded, altchars="-_", validate=True)
+        found = sent_json.loads(packed)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise _malformed(cursor) from error
     if not isinstance(found, list) or len(found) != len(example) + 1:

@@ -1,4 +1,4 @@
-"""The reader's choice of theme: a form in every page's header, a cookie, no script."""
+"""The reader's choice of theme and digits: forms of every page, a cookie, no script."""
 
 from urllib.parse import parse_qsl
 
@@ -7,10 +7,11 @@ from starlette.responses import RedirectResponse, Response
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.operations import Operation
-from shahrdad.node.http.rendering import THEMES
+from shahrdad.node.http.rendering import DIGITS, THEMES
 
 YEAR_SECONDS = 365 * 24 * 3600
 FORM_BYTES_MAX = 4096
+CHOICES = {"theme": THEMES, "digits": DIGITS}
 
 
 async def choose(call: Call) -> Response:
@@ -23,18 +24,17 @@ async def choose(call: Call) -> Response:
                 Reason.TOO_LARGE, size_bytes=len(body), size_bytes_max=FORM_BYTES_MAX
             )
     form = dict(parse_qsl(body.decode("ascii", "replace")))
-    theme = form.get("theme", "")
-    if theme not in THEMES:
+    name = "digits" if "digits" in form else "theme"
+    value, choices = form.get(name, ""), CHOICES[name]
+    if value not in choices:
         raise RequestError(
             Reason.PARAMETER_VALUE,
-            parameter="theme",
-            value=theme[:40],
-            expected=" | ".join(THEMES),
+            parameter=name,
+            value=value[:40],
+            expected=" | ".join(choices),
         )
     answer = RedirectResponse(_back(form.get("back", "/")), 303)
-    answer.set_cookie(
-        "theme", theme, max_age=YEAR_SECONDS, httponly=True, samesite="lax"
-    )
+    answer.set_cookie(name, value, max_age=YEAR_SECONDS, httponly=True, samesite="lax")
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

@@ -26,6 +26,7 @@ CALLERS_MAX = 100_000
 COST_PLAIN = 1
 COST_ROWS = 5
 COST_EXPORT = 20
+WHOLE = ("/package.zip", "/data.json")  # a dataset, or a catalog
 FREE = ("/files/", "/healthz", "/readyz", "/version", "/static/", "/mirror/")
 POLICY = "anon"
 Network = IPv4Network | IPv6Network
@@ -94,10 +95,14 @@ def cost_of(path: str, query: bytes) -> int:
 
     >>> cost_of("/v1/datasets/a/b/rows/c", b"x__exact=1"), cost_of("/files/00/a", b"")
     (5, 0)
+    >>> cost_of("/datastore/dump/0d9f", b""), cost_of("/all/data.json", b"")
+    (20, 20)
     """
     if path.startswith(FREE):
         return 0
-    if "/export/" in path or "/export." in path or path.endswith("/package.zip"):
+    if "/export/" in path or "/export." in path or path.endswith(WHOLE):
+        return COST_EXPORT
+    if path.startswith("/datastore/dump/"):
         return COST_EXPORT
     if ("/rows" in path or path.endswith("/datastore_search")) and query:
         return COST_ROWS

@@ -32,7 +32,15 @@ PAGE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "",
 }
+# What other sites show in a frame of theirs: it runs nothing and sends nothing.
+EMBEDDED_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+    " form-action 'none'; base-uri 'none'; frame-ancestors *"
+)
 THEMES = ("light", "dark")
+DIGITS = ("persian", "latin")
+# A reader who chose Latin digits gets them everywhere on a Persian page.
+LATIN = str.maketrans("۰۱۲۳۴۵۶۷۸۹٬٫٪", "0123456789,.%")
 HTML = "text/html; charset=utf-8"
 
 
@@ -59,11 +67,26 @@ def page(call: Call, name: str, language: Language, **values: Any) -> Response:
 def answer_page(call: Call, body: bytes, language: Language) -> Response:
     """Answer with a page that is rendered."""
     has_cookie = bool(call.request.cookies)
+    if language == "fa" and call.request.cookies.get("digits") == "latin":
+        body = body.decode().translate(LATIN).encode()
     cache_rule = "private, no-cache" if has_cookie else "no-cache"
     headers = {**PAGE_HEADERS, "Content-Language": language}
     return answer(
         call, body, HTML, headers, cache=cache_rule, vary="Accept-Encoding, Cookie"
     )
+
+
+def embedded(call: Call, name: str, language: Language, **values: Any) -> Response:
+    """Answer with a page for a frame of another site; it knows no reader."""
+    theme = call.values["theme"] or ""
+    body = render(call, name, language, **{"theme": theme, **values})
+    headers = {
+        "Content-Security-Policy": EMBEDDED_CSP,
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Permissions-Policy": "",
+        "Content-Language": language,
+    }
+    return answer(call, body, HTML, headers)
 
 
 def render(call: Call, name: str, language: Language, **values: Any) -> bytes:
@@ -81,6 +104,7 @@ def render(call: Call, name: str, language: Language, **values: Any) -> bytes:
         "here": path,
         "query_text": call.request.url.query,
         "theme": theme if theme in THEMES else "",
+        "latin": language == "fa" and call.request.cookies.get("digits") == "latin",
         "own_city": own.name(language),
         "public_url": config.public_url,
         "publishes": call.request.app.state.jobs is not None,

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.http import limits
-from shahrdad.node.http.answers import Call
+from shahrdad.node.http.answers import Call, headers_alone
 from shahrdad.node.http.cross_city import gather, union
 from shahrdad.node.http.dataset_api import DATASET, find
 from shahrdad.node.http.dataset_object import show
@@ -193,7 +193,7 @@ def _export(
     if not narrow:
         headers["X-Shahrdad-Rows"] = str(selection.table.rows)
     if call.is_head:
-        return Response(b"", headers=headers)
+        return headers_alone(headers)
     stack = ExitStack()
     stack.enter_context(call.request.app.state.exports.slot())
     try:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from shahrdad.datasets.errors import Language
 from shahrdad.node.http.languages import number
 
-PARTS = ("", "portal_", "files_", "publishing_", "feedback_", "analyses_")
+PARTS = ("", "portal_", "pages_", "files_", "publishing_", "feedback_", "analyses_")
 
 
 @cache

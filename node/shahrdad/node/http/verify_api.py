@@ -4,7 +4,6 @@ Asking a node is no proof: whoever doubts the city doubts its node. The answer s
 and how the same is found without one.
 """
 
-import json
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.federation.verify.digest import Digest
+from shahrdad.node import sent_json
 from shahrdad.node.http import limits
 from shahrdad.node.http.answers import JSON, Call, dump
 from shahrdad.node.http.operations import Operation
@@ -53,7 +53,7 @@ def _read(body: bytes) -> dict[str, Any]:
         RequestError: MALFORMED, MEMBER_WRONG.
     """
     try:
-        found = json.loads(body)
+        found = sent_json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RequestError(Reason.MALFORMED, field="body", detail="JSON") from error
     if not isinstance(found, dict):

@@ -280,8 +280,10 @@ def _unreadable(file: Path, detail: str) -> DataError:
 
 def main() -> int:
     """Answer one request; the worker's side."""
+    from shahrdad.validators.without_pandas import leave_pandas_out
     from shahrdad.validators.worker import WorkerLimits, limit_self
 
+    leave_pandas_out()
     request = json.loads(sys.stdin.buffer.read())
     limit_self(WorkerLimits(cpu_seconds=CPU_SECONDS_MAX))
     sys.stdout.write(json.dumps(describe(request)))

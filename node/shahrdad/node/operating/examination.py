@@ -11,13 +11,15 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, PackagePath, files, version
+from pathlib import Path
 
 from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.node.city import KEY_NAME, Node
 from shahrdad.node.config import Config
 from shahrdad.node.operating import accounts_examination, network_examination
 from shahrdad.node.operating.findings import Finding
+from shahrdad.node.operating.store_examination import examine_store
 
 DISK_BYTES_MIN = 1 << 30
 PACKAGES = (
@@ -32,13 +34,14 @@ PACKAGES = (
 
 
 def examine(config: Config) -> Iterator[Finding]:
-    """Yield a finding for each thing that can go wrong with a node."""
-    checks: tuple[tuple[str, Callable[[Config], Finding]], ...] = (
+    """Yield a finding or more for each thing that can go wrong with a node."""
+    checks: tuple[tuple[str, Callable[[Config], Finding | list[Finding]]], ...] = (
         ("python", _python),
+        ("installation", _installation),
         ("disk", _disk),
         ("key", _key),
         ("database", _database),
-        ("store", _store),
+        ("store", examine_store),
         ("log", _log),
         ("http-port", _http_port),
         ("public-url", _public_url),
@@ -48,7 +51,8 @@ def examine(config: Config) -> Iterator[Finding]:
     )
     for subject, check in checks:
         try:
-            yield check(config)
+            found = check(config)
+            yield from found if isinstance(found, list) else [found]
         except ShahrdadError as error:
             yield Finding(subject, "failure", error.text("fa"), error.text("en"))
         except OSError as error:
@@ -86,6 +90,27 @@ def _python(_: Config) -> Finding:
             )
     text = f"Python {sys.version.split()[0]}; " + ", ".join(found)
     return Finding("python", "ok", text, text)
+
+
+def _installation(_: Config) -> Finding:
+    """Look for every file that was installed: pages, fonts, texts, standards."""
+    missing = [str(path) for path in files("shahrdad") or () if not _is_there(path)]
+    if missing:
+        names = ", ".join(missing[:3])
+        return Finding(
+            "installation",
+            "failure",
+            f"از فایل‌های نصب {len(missing)} تا نیست: {names}",
+            f"{len(missing)} installed files are missing: {names}",
+            'pip install --force-reinstall --no-deps "shahrdad[node]"',
+            'pip install --force-reinstall --no-deps "shahrdad[node]"',
+        )
+    return Finding("installation", "ok", "کامل است.", "It is complete.")
+
+
+def _is_there(path: PackagePath) -> bool:
+    """Tell whether an installed file exists; what Python compiled may go."""
+    return path.suffix == ".pyc" or Path(str(path.locate())).exists()
 
 
 def _disk(config: Config) -> Finding:
@@ -142,32 +167,6 @@ def _database(config: Config) -> Finding:
     if verdict != "ok" or mode != "wal":
         return _unreadable("database", f"{verdict} ({mode})")
     return Finding("database", "ok", "سالم است.", "It is sound.")
-
-
-def _store(config: Config) -> Finding:
-    """Write, read and delete an object of its own."""
-    from shahrdad.node.store.contract import Area, put_bytes, read_bytes
-
-    with Node(config) as node:
-        data = os.urandom(64)
-        digest = put_bytes(node.store, Area.PRIVATE, data)
-        same = read_bytes(node.store, Area.PRIVATE, digest, size_max=64) == data
-        node.store.delete(Area.PRIVATE, digest)
-    if not same:
-        return Finding(
-            "store",
-            "failure",
-            "آنچه نوشته شد همان خوانده نشد.",
-            "What was written was not what was read.",
-            "دیسک یا سرور S3 را بیازمایید.",
-            "Test the disk or the S3 server.",
-        )
-    return Finding(
-        "store",
-        "ok",
-        f"می‌نویسد و می‌خواند ({config.store.kind}).",
-        f"It writes and reads ({config.store.kind}).",
-    )
 
 
 def _log(config: Config) -> Finding:

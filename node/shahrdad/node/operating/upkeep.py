@@ -41,7 +41,9 @@ def collector(node: "Node", grace: timedelta = GRACE) -> Collector:
 
     Raises:
         ValueError: A grace below 24 hours.
+        RequestError: STORE_FOREIGN: what lies there is another node's, by other names.
     """
+    node.store.claim(node.config.federation.origin)
     return Collector(
         node.database.connect, node.store, present, grace, lambda: hindrance(node)
     )

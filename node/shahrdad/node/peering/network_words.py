@@ -16,7 +16,7 @@ from shahrdad.federation.sync_report import STATUSES
 WORDS: Mapping[Language, Mapping[str, str]] = {
     "fa": {
         "no_peers": "هیچ همتایی تنظیم نشده است.",
-        "no_logs": "هنوز لاگی اینجا نگه داشته نمی‌شود.",
+        "no_logs": "هنوز دفتری اینجا نگه داشته نمی‌شود.",
         "peers": "همتاها:",
         "ok": "  {name} ({address}): آخرین پاسخ {time}",
         "new": "  {name} ({address}): هنوز از آن پرسیده نشده است",
@@ -26,12 +26,12 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         ),
         "error": "    {detail}",
         "never": "هیچ‌گاه",
-        "logs": "لاگ‌ها:",
-        "log": "  {name}: {size} مدخل، {facts}",
-        "own": "لاگ همین شهر",
-        "signed": "امضاشده، هنوز بی تأیید شاهدان",
-        "confirmed": "تأییدشده ({count} شاهد)",
-        "stale": "کهنه: آخرین تأیید شاهدان {time}",
+        "logs": "دفترها:",
+        "log": "  {name}: {size} درایه، {facts}",
+        "own": "دفتر همین شهر",
+        "signed": "امضاشده، هنوز بی تأیید گواهان",
+        "confirmed": "تأییدشده ({count} گواه)",
+        "stale": "کهنه: آخرین تأیید گواهان {time}",
         "quarantined": (
             "قرنطینه: دو تاریخ امضا کرده است؛ مدرک: shahrdad evidence export {origin}"
         ),

@@ -45,7 +45,12 @@ def start_writer(
         offline: The operator's word that no peer can be asked.
         confirmed: The operator's word, after a restore, to make the guard anew.
         readers: What shows our log besides: a bundle.
+
+    Raises:
+        RequestError: STORE_FOREIGN: another log's node keeps its objects there, and
+            each would collect the other's.
     """
+    node.store.claim(node.config.federation.origin)
     peers = known_peers(node)
     asked = [] if offline else random.sample(peers, min(len(peers), PEERS_ASKED_MAX))
     heads, compared = ask_peers(node, asked)

@@ -1,8 +1,8 @@
 """How many datasets there are of each city, family, licence and year together.
 
-One scan of a covering index gives the counts of every combination; totals and facets of
-any list without a query follow from them, and estimates of those with one. The cube is
-kept until the catalog changes.
+The catalog's tally has the count of every combination; totals and facets of any list
+without a query follow from them, and estimates of those with one. The cube is kept
+until the catalog changes.
 """
 
 import sqlite3
@@ -15,9 +15,9 @@ from shahrdad.node.search.sql import uncounted
 from shahrdad.node.search.terms import FACETS, Counts, Filters
 
 COUNTED_LISTS_MAX = 256  # filters whose facets are kept
-_SQL = (
-    "SELECT state, city, family, license, fiscal_year, COUNT(*) FROM dataset"
-    " WHERE state<>'pending' GROUP BY state, city, family, license, fiscal_year"
+_TALLIED = (
+    "SELECT d.state, d.city, d.family, d.license, d.fiscal_year, d.datasets"
+    " FROM dataset_tally d WHERE d.datasets > 0 AND d.state<>'pending'"
 )
 _AMONG = (
     "SELECT d.state, d.city, d.family, d.license, d.fiscal_year, COUNT(*)"
@@ -53,7 +53,7 @@ class Cube:
         """
         with self._lock:
             if mark != self._mark:
-                self._cells = _read(self._connect().execute(_SQL))
+                self._cells = _read(self._connect().execute(_TALLIED))
                 self._mark = mark
                 self._among.clear()
                 self._facets.clear()
@@ -65,6 +65,8 @@ class Cube:
         known = self._among.get(name)
         if known is None:
             sql = _AMONG.format(condition=condition)
+            if filters.is_tallied:
+                sql = _TALLIED + condition
             known = _read(self._connect().execute(sql, values))
             with self._lock:
                 if mark == self._mark and len(self._among) < AMONG_MAX:

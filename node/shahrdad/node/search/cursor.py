@@ -12,9 +12,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node import sent_json
 from shahrdad.node.search.terms import ORDERS, Filters, Key, Order, Ranking
 
 CURSOR_LETTERS_MAX = 1_000
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1  # SQLite takes no other
 _RANKINGS = ("none", "relevance", "newest")
 
 
@@ -56,7 +58,7 @@ def decode(text: str) -> Cursor:
     try:
         padded = text + "=" * (-len(text) % 4)
         raw = base64.b64decode(padded, altchars="-_", validate=True)
-        order, ranking, key, epoch, seq, *asked = json.loads(raw)
+        order, ranking, key, epoch, seq, *asked = sent_json.loads(raw)
         if order not in ORDERS or ranking not in _RANKINGS:
             raise ValueError(order)
         _check_key(order, ranking, key)
@@ -117,6 +119,8 @@ def _span(value: Any) -> tuple[int, int]:
 def _typed(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise TypeError(value)
+    if isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
+        raise ValueError(value)
     return value
 
 

@@ -196,18 +196,22 @@ class Search:
             values,
         )
         ids = tuple(number for number, title in rows if _has_words(ask.query, title))
-        start = 0
+        rest = ids
         if ask.after is not None and ask.order == "relevance":
-            start = int(ask.after[0])
+            rest = ids[int(ask.after[0]) :]
         elif ask.after is not None:
-            keys = [_key(ask.order, one) for one in self._catalog.by_ids(ids)]
-            start = keys.index(ask.after) + 1 if ask.after in keys else len(ids)
+            # The last dataset of the page before may have come back meanwhile.
+            after, after_values = beyond(ask.order, ask.after)
+            rows = self._database.connect().execute(
+                f"SELECT d.id FROM dataset d WHERE {where}{after}",  # noqa: S608
+                (*values, *after_values),
+            )
+            later = {number for (number,) in rows}
+            rest = tuple(number for number in ids if number in later)
         facets = self._cube.facets(ask.mark, ask.filters) if ask.facets else {}
         about = frozenset({"facets"}) if ask.facets else frozenset[str]()
         ranking: Ranking = "relevance" if ask.order == "relevance" else "none"
-        return Hits(
-            ids[start : start + ask.limit + 1], len(ids), ranking, facets, about
-        )
+        return Hits(rest[: ask.limit + 1], len(ids), ranking, facets, about)
 
     def _found(self, ask: Ask, hits: Hits, q: str) -> Found:
         """Return the page that a person sees."""

@@ -49,6 +49,11 @@ class Filters:
         return not any(more) and not self.tabular
 
     @property
+    def is_tallied(self) -> bool:
+        """Whether the catalog's tally counts them: it has standards and years."""
+        return not (self.updated_after or self.scores or self.tabular)
+
+    @property
     def state(self) -> str:
         """The state that is asked for."""
         return "withdrawn" if self.withdrawn else "live"

@@ -39,8 +39,8 @@ class ProbeLine:
 
     Attributes:
         name: What was asked: `bucket <name>`, `put`, `stat`, `range`, `list`, `delete`,
-            `versioning`, `private-closed`, `object-as-configured`, `clock`, `owner`,
-            `hard-links`.
+            `versioning`, `lifecycle <bucket>`, `private-closed`,
+            `object-as-configured`, `clock`, `owner`, `hard-links`.
         state: How it was answered.
         detail: What was found, in words of the field.
     """
@@ -154,10 +154,15 @@ def hard_links(root: Path) -> ProbeLine:
 
 def bucket_lines(store: "S3Store") -> list[ProbeLine]:
     """Tell whether the buckets exist."""
-    buckets = sorted({store.bucket(Area.OBJECT), store.bucket(Area.PRIVATE)})
     return [
-        asked(f"bucket {bucket}", partial(exists, store, bucket)) for bucket in buckets
+        asked(f"bucket {bucket}", partial(exists, store, bucket))
+        for bucket in buckets_of(store)
     ]
+
+
+def buckets_of(store: "S3Store") -> list[str]:
+    """Return the one bucket of a store, or its two."""
+    return sorted({store.bucket(Area.OBJECT), store.bucket(Area.PRIVATE)})
 
 
 def exists(store: "S3Store", bucket: str) -> str:
@@ -171,6 +176,7 @@ def s3_lines(store: "S3Store", now: datetime) -> list[ProbeLine]:
     """Ask what only a bucket can have wrong."""
     return [
         asked("versioning", partial(unversioned, store)),
+        *(lifecycle(store, bucket) for bucket in buckets_of(store)),
         asked("private-closed", partial(closed, store)),
         anonymous_object(store),
         clock(store, now),
@@ -183,6 +189,19 @@ def unversioned(store: "S3Store") -> str:
     if status == "Enabled":
         raise ValueError("versioning is on: a redaction would leave the old bytes")
     return "off"
+
+
+def lifecycle(store: "S3Store", bucket: str) -> ProbeLine:
+    """Tell whether the server deletes or moves away by itself what we keep."""
+    name = f"lifecycle {bucket}"
+    try:
+        found = store.harmful_rules(bucket)
+    except (UnavailableError, ValueError) as error:
+        # Reading the rules is another right than reading objects, and not all have it.
+        return ProbeLine(name, State.WARNING, str(error))
+    if found:
+        return ProbeLine(name, State.BAD, "; ".join(found))
+    return ProbeLine(name, State.GOOD, "no rule touches objects")
 
 
 def closed(store: "S3Store") -> str:

@@ -25,6 +25,7 @@ from shahrdad.datasets.errors import Reason, RequestError, UnavailableError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.tile import MirrorPath
 from shahrdad.node.store.contract import Area, ObjectStat
+from shahrdad.node.store.lifecycle import harms, what_it_does
 from shahrdad.node.store.limits import (
     OBJECT_BYTES_MAX,
     PRESIGNED_AGE_MAX,
@@ -103,6 +104,7 @@ class S3Store:
     def __init__(self, place: S3Place, pool: urllib3.PoolManager | None = None) -> None:
         self.place = place
         self.pool = pool or connection_pool(place)
+        self._versioned: dict[str, bool] = {}
         self.client = Minio(
             place.endpoint,
             access_key=place.access_key,
@@ -306,6 +308,26 @@ class S3Store:
                 except S3Error as error:
                     if error.code not in ABSENT:
                         raise
+                if self._keeps_versions(self.bucket(area)):
+                    self._delete_versions(self.bucket(area), self.key(area, digest))
+
+    def _keeps_versions(self, bucket: str) -> bool:
+        """Tell whether deleting leaves the bytes; asked once a process."""
+        if bucket not in self._versioned:
+            try:
+                self._versioned[bucket] = self.versioning(bucket) != "Off"
+            except UnavailableError:
+                return False  # not everybody may ask; `doctor` says so
+        return self._versioned[bucket]
+
+    def _delete_versions(self, bucket: str, key: str) -> None:
+        """Delete what a versioned bucket kept: a redaction must leave nothing."""
+        found = self.client.list_objects(
+            bucket, prefix=key, recursive=True, include_version=True
+        )
+        for entry in found:
+            if entry.object_name == key:
+                self.client.remove_object(bucket, key, version_id=entry.version_id)
 
     def write_named(self, path: MirrorPath, content: bytes) -> None:
         """Replace a file of the static mirror; see `ObjectStore.write_named`."""
@@ -381,6 +403,14 @@ class S3Store:
         """Return `Off`, `Enabled` or `Suspended`."""
         with translated("ask for versioning"):
             return self.client.get_bucket_versioning(bucket).status or "Off"
+
+    def harmful_rules(self, bucket: str) -> tuple[str, ...]:
+        """Name the lifecycle rules that would delete or move away objects of ours."""
+        with translated("ask for lifecycle rules"):
+            config = self.client.get_bucket_lifecycle(bucket)
+        rules = [] if config is None else config.rules
+        ours = (rule for rule in rules if harms(rule, self.place.prefix))
+        return tuple(map(what_it_does, ours))
 
     def anonymous_status(self, area: Area, digest: Digest) -> int:
         """Return the HTTP status that a reader without keys gets for an object."""

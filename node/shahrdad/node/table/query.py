@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node import sent_json
 from shahrdad.node.table.filters import OPERATORS, Filter, make_filter
 from shahrdad.node.table.limits import (
     FILTERS_MAX,
@@ -34,7 +35,7 @@ from shahrdad.node.table.limits import (
     QUERY_BYTES_MAX,
     SORT_COLUMNS_MAX,
 )
-from shahrdad.node.table.literals import plain_text, split_list
+from shahrdad.node.table.literals import INT64_MAX, plain_text, split_list
 
 AGGREGATES = ("sum", "avg", "min", "max", "count", "countdistinct")
 GROUP = "groupby"
@@ -291,7 +292,7 @@ def open_cursor(text: str) -> tuple[list[tuple[str, str]], Position]:
         data = base64.b64decode(
             (text + "=" * (-len(text) % 4)).encode("ascii"), b"-_", validate=True
         )
-        held = json.loads(data)
+        held = sent_json.loads(data)
         pairs = [(str(name), str(value)) for name, value in held["q"]]
         table, values = held["t"], held["k"]
         row, total = held["r"], held["n"]
@@ -304,9 +305,10 @@ def open_cursor(text: str) -> tuple[list[tuple[str, str]], Position]:
         not isinstance(table, str)
         or type(row) is not int
         or type(total) is not int
-        or min(row, total) < 0
+        or not 0 <= min(row, total) <= max(row, total) <= INT64_MAX
         or not isinstance(values, list)
         or not all(isinstance(value, plain) for value in values)
+        or any(type(one) is int and abs(one) > INT64_MAX for one in values)
         or any(name == "cursor" for name, _ in pairs)
     ):
         raise malformed(text)

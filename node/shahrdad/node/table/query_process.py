@@ -39,10 +39,12 @@ from shahrdad.node.table.reading import TableReader
 from shahrdad.node.table.rows import Page
 from shahrdad.node.table.stats import table_stats
 from shahrdad.node.table.union import UnionTable
+from shahrdad.validators.without_pandas import leave_pandas_out
 
 
 def main() -> None:
     """Answer requests until nobody asks any more."""
+    leave_pandas_out()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the node's matter
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)

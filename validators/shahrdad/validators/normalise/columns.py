@@ -27,14 +27,14 @@ import pyarrow.compute as pc
 from shahrdad.datasets.standards import Field
 from shahrdad.validators.kernels.cells import lengths
 from shahrdad.validators.kernels.characters import clean_cells
-from shahrdad.validators.normalise import dates, money
-from shahrdad.validators.normalise.cells import ColumnPlan, Judged, judge, plan_of
-from shahrdad.validators.normalise.digits import (
+from shahrdad.validators.kernels.digits import (
     cell_bytes,
     column_to_ascii,
     from_bytes,
     whole_numbers,
 )
+from shahrdad.validators.normalise import dates, money
+from shahrdad.validators.normalise.cells import ColumnPlan, Judged, judge, plan_of
 from shahrdad.validators.text_table import (
     Audit,
     CellKind,

@@ -21,8 +21,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from shahrdad.datasets import jalali
+from shahrdad.validators.kernels.digits import cell_bytes
 from shahrdad.validators.normalise import text as forms
-from shahrdad.validators.normalise.digits import cell_bytes, to_ascii
+from shahrdad.validators.normalise.digits import to_ascii
 
 Calendar = Literal["jalali", "gregorian", "mixed"]
 Order = Literal["ymd", "dmy"]

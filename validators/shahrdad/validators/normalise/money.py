@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shahrdad.datasets.codelists import code_list
-from shahrdad.validators.normalise.digits import to_persian, whole_numbers
+from shahrdad.validators.kernels.digits import whole_numbers
+from shahrdad.validators.normalise.digits import to_persian
 
 RIAL_MAX = 2**63 - 1  # int64
 RIAL_MIN = -(2**63)

@@ -373,7 +373,7 @@ def datastore_search(asked: Asked) -> Result:
     source = _source(asked, "resource_id")
     if isinstance(source, Refusal):
         return source
-    return datastore.search(source, asked.values)
+    return datastore.search(source, asked.values, asked.call.request.url.path)
 
 
 def datastore_info(asked: Asked) -> Result:

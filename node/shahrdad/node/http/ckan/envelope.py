@@ -5,7 +5,6 @@ be JSON text or repeated keys; booleans and integers may be text. Unknown ones a
 ignored, and a foreign API key is no reason to refuse a public read.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shahrdad.node import sent_json
 from shahrdad.node.http import limits
 from shahrdad.node.http.answers import Call, answer, dump, is_held, json_list
 
@@ -101,7 +101,7 @@ def missing(name: str) -> Refusal:
 
 async def parameters(request: Request) -> dict[str, Any] | None:
     """Return the parameters of a call, or None when its body cannot be read."""
-    found = _merged(parse_qsl(request.url.query, keep_blank_values=True))
+    found = merged(parse_qsl(request.url.query, keep_blank_values=True))
     if request.method != "POST":
         return found
     body = b""
@@ -119,15 +119,15 @@ async def parameters(request: Request) -> dict[str, Any] | None:
             pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True)
         except UnicodeDecodeError:
             return None
-        return {**found, **_merged(pairs)}
+        return {**found, **merged(pairs)}
     try:
-        values = json.loads(body)
+        values = sent_json.loads(body)
     except (ValueError, RecursionError):
         return None
     return {**found, **values} if isinstance(values, dict) else None
 
 
-def _merged(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+def merged(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     """Return a value for each name; a repeated one has a list."""
     found: dict[str, Any] = {}
     for name, value in pairs:
@@ -170,7 +170,7 @@ def listed(values: Mapping[str, Any], name: str) -> list[str]:
     value = values.get(name)
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
+            value = sent_json.loads(value)
         except ValueError:
             return []
     if value in (None, ""):

@@ -6,7 +6,7 @@ some clients follow no redirect.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
@@ -14,9 +14,17 @@ from xml.sax.saxutils import escape, quoteattr
 from starlette.responses import Response, StreamingResponse
 
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.http.answers import Call, dump, is_held, weak_tag
-from shahrdad.node.http.ckan import datastore
+from shahrdad.node.http.answers import (
+    Call,
+    dump,
+    headers_alone,
+    is_held,
+    weak_tag,
+)
+from shahrdad.node.http.ckan import choosing, datastore, envelope
+from shahrdad.node.http.ckan.choosing import ID, Choice
 from shahrdad.node.http.ckan.datastore import Source
+from shahrdad.node.http.ckan.envelope import Refusal
 from shahrdad.node.http.ckan.shelf import Reading, Shelf
 from shahrdad.node.http.dataset_object import show
 from shahrdad.node.http.downloads import get_resource
@@ -29,6 +37,8 @@ from shahrdad.node.http.parameters import Parameter, split
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from shahrdad.node.table.reading import TableReader
+
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "tsv": "text/tab-separated-values; charset=utf-8",
@@ -37,7 +47,16 @@ MEDIA_TYPES = {
 }
 DUMP = (
     Parameter("format", "choice", "", choices=tuple(MEDIA_TYPES), default="csv"),
-    Parameter("bom", "choice", "", choices=("true", "True", "1", "false", "False")),
+    Parameter(
+        "bom",
+        "choice",
+        "",
+        choices=("true", "True", "1", "false", "False", "0"),
+        default="false",
+    ),
+)
+DUMPED = frozenset(
+    {"format", "bom", "limit", "offset", "filters", "q", "fields", "sort", "distinct"}
 )
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -59,20 +78,16 @@ def get_download(call: Call) -> Response:
 
 
 def get_dump(call: Call) -> Response:
-    """Answer with all rows of a table, numbered as `datastore_search` numbers them.
+    """Answer with rows of a table, all or some, numbered as `datastore_search` does.
 
     Raises:
-        RequestError: ADDRESS_UNKNOWN, PARAMETER_VALUE.
+        RequestError: ADDRESS_UNKNOWN, PARAMETER_VALUE, EXPORT_TOO_LARGE.
     """
     source = _source(call)
-    known = {one.name: one for one in DUMP}
-    values = {one.name: one.default for one in DUMP}
-    for asked, text in split(call.request.scope["query_string"]):
-        if asked in known:
-            values[asked] = known[asked].read(text)
-    form, bom = values["format"], values["bom"] in {"true", "True", "1"}
-    version = source.shown.version
-    seed = f"dump {version.digest.hex} {source.resource_id} {form} {bom}".encode()
+    values = _dump_values(call)
+    form, version = values["format"], source.shown.version
+    seed = f"dump {version.digest.hex} {source.resource_id} {sorted(values.items())}"
+    tag = weak_tag(call, MEDIA_TYPES[form], seed.encode())
     name = f"{source.shown.dataset.name}--v{version.n}--{source.table.name}.{form}"
     headers = {
         "Content-Type": MEDIA_TYPES[form],
@@ -80,23 +95,78 @@ def get_dump(call: Call) -> Response:
         "Cache-Control": "public, no-cache",
         "Content-Security-Policy": SANDBOX,
         "Cross-Origin-Resource-Policy": "cross-origin",
-        "ETag": weak_tag(call, MEDIA_TYPES[form], seed),
+        "ETag": tag,
         "X-Shahrdad-Ref": source.shown.ref,
         "X-Shahrdad-Version": str(version.n),
         "X-Shahrdad-Digest": version.digest.hex,
     }
-    if is_held(call, MEDIA_TYPES[form], seed):
+    if is_held(call, MEDIA_TYPES[form], seed.encode()):
         del headers["Content-Type"], headers["Content-Disposition"]
         return Response(status_code=304, headers=headers)
+    columns, rows = _rows(source, values)
     if call.is_head:
-        return Response(b"", headers=headers)
-    opened = reader(source.shown, source.table)
-    columns = datastore.fields(source, opened.schema)
-    rows = _numbered(opened.batches(), opened.schema)
+        return headers_alone(headers)
     stack = ExitStack()
     stack.enter_context(call.request.app.state.exports.slot())
-    return StreamingResponse(
-        _closing(stack, _WRITERS[form](columns, rows), bom), headers=headers
+    pieces = _WRITERS[form](columns, rows)
+    return StreamingResponse(_closing(stack, pieces, values["bom"]), headers=headers)
+
+
+def _dump_values(call: Call) -> dict[str, Any]:
+    """Return what is asked of a dump: `bom` is a boolean, the rest as it came.
+
+    Raises:
+        RequestError: PARAMETER_VALUE.
+    """
+    pairs = split(call.request.scope["query_string"])
+    given = envelope.merged([(name, text) for name, text in pairs if name in DUMPED])
+    for one in DUMP:
+        given[one.name] = one.read(envelope.text(given, one.name, one.default))
+    return {**given, "bom": given["bom"] in {"true", "True", "1"}}
+
+
+def _rows(
+    source: Source, values: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], Iterator["pa.Table"]]:
+    """Return the columns and the rows that are asked for; a sort needs all of them.
+
+    Raises:
+        RequestError: PARAMETER_VALUE, EXPORT_TOO_LARGE.
+    """
+    opened = reader(source.shown, source.table)
+    choice = choosing.read(values, opened.schema)
+    if isinstance(choice, Refusal):
+        ((name, (sentence,)),) = choice.fields.items()
+        raise _wrong(values, name, sentence)
+    start, rows = (
+        envelope.whole(values, name, default)
+        for name, default in (("offset", 0), ("limit", opened.rows))
+    )
+    if start is None or rows is None:
+        raise _wrong(values, "offset" if start is None else "limit", "0, 1, 2, …")
+    if choice.of_whole and opened.rows > datastore.ROWS_MAX:
+        raise RequestError(
+            Reason.EXPORT_TOO_LARGE, rows=opened.rows, rows_max=datastore.ROWS_MAX
+        )
+    columns = datastore.chosen(source, opened.schema, choice)
+    return columns, choosing.window(_tables(choice, opened), start, rows)
+
+
+def _tables(choice: Choice, opened: "TableReader") -> Iterator["pa.Table"]:
+    """Yield the rows that are asked for; nothing is read before the first."""
+    if choice.of_whole:
+        yield datastore.whole(choice, opened)
+        return
+    for part in choosing.numbered(opened.batches(), opened.schema):
+        yield choice.arranged(choice.filtered(part))
+
+
+def _wrong(values: Mapping[str, Any], name: str, expected: str) -> RequestError:
+    return RequestError(
+        Reason.PARAMETER_VALUE,
+        parameter=name,
+        value=envelope.text(values, name)[:100],
+        expected=expected,
     )
 
 
@@ -122,20 +192,6 @@ def _source(call: Call) -> Source:
     if table is None:
         raise RequestError(Reason.NO_TABLE, ref=shown.ref, resource=found[1])
     return Source(shown, table, wanted)
-
-
-def _numbered(
-    batches: Iterator["pa.RecordBatch"], schema: "pa.Schema"
-) -> Iterator["pa.Table"]:
-    """Yield the rows with the column `_id` before them."""
-    import pyarrow as pa
-
-    number = 1
-    for batch in batches:
-        table = pa.Table.from_batches([batch], schema)
-        ids = pa.array(range(number, number + table.num_rows), pa.int64())
-        number += table.num_rows
-        yield table.add_column(0, "_id", ids)
 
 
 def _closing(stack: ExitStack, pieces: Iterator[bytes], bom: bool) -> Iterator[bytes]:
@@ -186,7 +242,7 @@ def _xml(
 def _xml_row(row: dict[str, Any]) -> str:
     cells = []
     for name, value in row.items():
-        if name == "_id":
+        if name == ID:
             continue
         fits = _XML_NAME.fullmatch(name)
         tag = name if fits else "value"
@@ -196,7 +252,8 @@ def _xml_row(row: dict[str, Any]) -> str:
             continue
         text = value if isinstance(value, str) else json.dumps(value)
         cells.append(f"<{tag}{about}>{escape(_NOT_XML.sub('', text))}</{tag}>")
-    return f'<row _id="{row["_id"]}">{"".join(cells)}</row>\n'
+    number = f' {ID}="{row[ID]}"' if ID in row else ""
+    return f"<row{number}>{''.join(cells)}</row>\n"
 
 
 def _values(table: "pa.Table") -> Iterator[dict[str, Any]]:

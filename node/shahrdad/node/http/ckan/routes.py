@@ -12,8 +12,9 @@ from shahrdad.node.http.ckan import envelope
 from shahrdad.node.http.ckan.actions import ACTIONS, CKAN_VERSION, Asked
 from shahrdad.node.http.ckan.envelope import Refusal
 from shahrdad.node.http.ckan.files import get_download, get_dump
-from shahrdad.node.http.ckan.shelf import Base, Shelf, TooExpensiveError, snapshot
+from shahrdad.node.http.ckan.shelf import Base, Shelf, TooExpensiveError
 from shahrdad.node.http.operations import Operation, address_unknown
+from shahrdad.node.http.snapshot import snapshot
 
 BASES: tuple[tuple[str, Base], ...] = (
     ("", "own"),
@@ -129,9 +130,11 @@ def operations() -> list[Operation]:
             "ckanDump",
             "/datastore/dump/{resource}",
             get_dump,
-            "All rows of a table: `format` is csv, tsv, json or xml; `bom=true`.",
+            "Rows of a table: `format` is csv, tsv, json or xml; `bom=true`; `limit`,"
+            " `offset`, `filters`, `q`, `fields`, `sort`, `distinct` as in"
+            " `datastore_search`.",
             tolerant=True,
             media_type="*/*",
-            problems=("not-found", "bad-parameter"),
+            problems=("not-found", "bad-parameter", "export-too-large"),
         ),
     ]

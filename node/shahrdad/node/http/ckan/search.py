@@ -1,10 +1,10 @@
 """`package_search`: filters, facets, order, pages."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shahrdad.node import sent_json
 from shahrdad.node.config import Config
 from shahrdad.node.http.ckan import dictionaries, envelope
 from shahrdad.node.http.ckan.envelope import Refusal, Written
@@ -126,6 +126,6 @@ def suggestions(values: Mapping[str, Any]) -> int:
 def loads_object(text: str) -> Any:
     """Return a JSON value, or None for a text that is none."""
     try:
-        return json.loads(text)
+        return sent_json.loads(text)
     except (ValueError, RecursionError):
         return None

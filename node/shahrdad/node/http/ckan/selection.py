@@ -81,6 +81,7 @@ CONSTANTS: Mapping[str, str] = {
     "language": "fa",
 }
 POSTINGS = frozenset({"tags", "res_format", "frequency"})
+TALLIED = frozenset({"city", "family", "license", "state"})
 _PARTS: Mapping[str | None, str] = {
     None: "title keywords description",
     "text": "title keywords description",
@@ -111,6 +112,12 @@ class Condition:
     def is_common(self) -> bool:
         """Whether sets of bits find it fastest."""
         return bool(self.words) and not self.rare
+
+    @property
+    def is_tallied(self) -> bool:
+        """Whether a tally of the cards answers it, as it has all columns named."""
+        named = set(re.findall(r"\bc\.(\w+)", self.sql))
+        return named <= TALLIED and "SELECT" not in self.sql
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
 """Reading the cards for the facade: pages of JSON that lies ready, and counts.
 
 A page is two reads: the row numbers, from an index of the order, and their JSON by
-number. Counts, and the lists that an index of words gave, are kept until the catalog
-changes. Whatever takes longer than `SECONDS_MAX` is refused.
+number. Counts by city, standard and licence come from a tally; other counts, and the
+lists that an index of words gave, are kept until the catalog changes. Whatever takes
+longer than `SECONDS_MAX` is refused.
 """
 
 import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
@@ -197,11 +197,12 @@ class Reading:
             return int(np.count_nonzero(self._having(asked)))
         if asked.slow:
             return len(self._list(asked, "c.uid"))
-        if self._is_whole(asked):
-            return sum(self.counts("organization").values())
 
         def count() -> int:
-            ((number,),) = self._rows(_sql("COUNT(*)", asked), asked.values)
+            sql = _sql("COUNT(*)", asked)
+            if asked.is_tallied:
+                sql = _tally("COALESCE(SUM(c.datasets), 0)", asked)
+            ((number,),) = self._rows(sql, asked.values)
             return int(number)
 
         return self._shelf.counts.keep(self._mark, ("count", asked), count)
@@ -427,10 +428,10 @@ class Reading:
         if facet in COLUMN_FACETS:
             column = COLUMN_FACETS[facet]
             of_city = "" if self._city is None else " AND c.city = ?"
+            live = "SUM(c.datasets * (c.state = 'active'))"
             sql = (
-                f"SELECT {column}, SUM(c.state = 'active') FROM card c"  # noqa: S608
-                f" WHERE {column} IS NOT NULL AND c.state IN ('active', 'deleted')"
-                f"{of_city} GROUP BY 1"
+                f"SELECT {column}, {live} FROM card_tally c"  # noqa: S608
+                f" WHERE {column} IS NOT NULL AND c.datasets > 0{of_city} GROUP BY 1"
             )
             values: tuple[Any, ...] = () if self._city is None else (self._city,)
         else:
@@ -453,7 +454,10 @@ class Reading:
         if self._is_whole(asked):
             return {value: n for value, n in self.counts(facet).items() if n}
         values: tuple[Any, ...] = asked.values
-        if facet in COLUMN_FACETS:
+        if facet in COLUMN_FACETS and asked.is_tallied:
+            column = COLUMN_FACETS[facet]
+            sql = f"{_tally(f'{column}, SUM(c.datasets)', asked)} GROUP BY 1"
+        elif facet in COLUMN_FACETS:
             sql = f"{_sql(f'{COLUMN_FACETS[facet]}, COUNT(*)', asked)} GROUP BY 1"
         else:
             # CROSS keeps this order: datasets are fewer than what they have.
@@ -488,6 +492,11 @@ def _sql(what: str, asked: Condition) -> str:
     return f"SELECT {what} FROM card c{how} WHERE {asked.sql}"  # noqa: S608
 
 
+def _tally(what: str, asked: Condition) -> str:
+    """Return the statement on the tally of cards, for a condition that it answers."""
+    return f"SELECT {what} FROM card_tally c WHERE c.datasets > 0 AND ({asked.sql})"  # noqa: S608
+
+
 def order_of(sort: str) -> str | None:
     """Return the SQL of an order; None of one that CKAN has not.
 
@@ -507,14 +516,3 @@ def order_of(sort: str) -> str | None:
     if not any(one.startswith("c.uid ") for one in found):
         found.append("c.uid asc")
     return ", ".join(found)
-
-
-@contextmanager
-def snapshot(node: NodeView) -> Iterator[None]:
-    """Read one state of the database, whatever is written meanwhile."""
-    connection = node.database.connect()
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("COMMIT")

@@ -9,11 +9,12 @@ a file is left out only where no row of it can match. The reader filters again.
 False
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from shahrdad.node import sent_json
 
 HINT_BYTES_MAX = 64 * 1024
 DEPTH_MAX = 32
@@ -44,7 +45,7 @@ def from_json(text: object) -> Tree:
     if not isinstance(text, str) or len(text) > HINT_BYTES_MAX:
         return {}
     try:
-        found = json.loads(text)
+        found = sent_json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

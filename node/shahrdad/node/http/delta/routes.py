@@ -4,7 +4,6 @@ Any bearer token is accepted, and none is needed: the data is open. The profile 
 one because clients refuse a profile without it.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from shahrdad.datasets.errors import Reason, RequestError, ShahrdadError
 from shahrdad.federation.verify.digest import Digest
+from shahrdad.node import sent_json
 from shahrdad.node.http import limits
 from shahrdad.node.http.answers import Call, answer, as_json, dump
 from shahrdad.node.http.delta import shares, snapshots
@@ -185,7 +185,7 @@ async def _body(request: Request) -> Mapping[str, Any]:
                 size_bytes_max=limits.BODY_BYTES_MAX,
             )
     try:
-        found = json.loads(body or b"{}")
+        found = sent_json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
         raise _no_object(body) from error
     if not isinstance(found, dict):

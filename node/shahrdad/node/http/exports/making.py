@@ -55,7 +55,7 @@ class Exports:
         Args:
             shown: The version.
             table: One of its tables.
-            ext: A format of `formats.OFFERED`; for `parquet`, the joined parts.
+            ext: A format of `formats.DOWNLOADED`; for `parquet`, the joined parts.
             language: Of an XLSX's titles; other formats are the same in all.
 
         Raises:
@@ -215,6 +215,11 @@ def _write(
         writers.write_ndjson(batches, file)
     elif ext == "arrow":
         writers.write_arrow(batches, schema, file)
+    elif ext == "arrows":
+        import pyarrow as pa
+
+        tables = (pa.Table.from_batches([batch], schema) for batch in batches)
+        file.writelines(writers.stream_arrow(schema, tables))
     elif ext == "xlsx":
         from shahrdad.node.http.exports.workbook import write_workbook
 

@@ -1,6 +1,6 @@
 """`/budget`: budgets side by side; one city's year, drawn and told (portal 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,7 @@ PARAMETERS = (
     choice("by", *budgets.DIMENSIONS),
     choice("in", *budgets.DIMENSIONS),
     text("part"),
+    text("q"),
     choice("scope", *budgets.SCOPES),
     text("period"),
     choice("sort", "title", "approved", "actual", "realised"),
@@ -122,15 +123,7 @@ def city_year(call: Call, language: Language) -> Response:
     """Show one city's budget of a year."""
     reader = releases(call)
     release = find(reader, call.path["city"], int(call.path["year"]))
-    values = call.values
-    chosen = budgets.statement(release, values["scope"], values["period"] or None)
-    if chosen is None:
-        raise RequestError(
-            Reason.PARAMETER_VALUE,
-            parameter="scope",
-            value=f"{values['scope'] or ''} {values['period'] or ''}".strip(),
-            expected=" | ".join(budgets.SCOPES),
-        )
+    chosen = statement_of(release, call.values)
     view = View(call, language, chosen)
     units = reader.gather("org_units").first(release.city)
     view.units = unit_names(units)
@@ -153,6 +146,23 @@ def city_year(call: Call, language: Language) -> Response:
         grounds=grounds(call, used, (), view.tables()),
         money=amounts,
     )
+
+
+def statement_of(release: Release, values: Mapping[str, Any]) -> Statement:
+    """Return the lines of a budget that an address asks for.
+
+    Raises:
+        RequestError: PARAMETER_VALUE where the budget has no such scope or period.
+    """
+    found = budgets.statement(release, values["scope"], values["period"] or None)
+    if found is None:
+        raise RequestError(
+            Reason.PARAMETER_VALUE,
+            parameter="scope",
+            value=f"{values['scope'] or ''} {values['period'] or ''}".strip(),
+            expected=" | ".join(budgets.SCOPES),
+        )
+    return found
 
 
 def told(check: budgets.Check, language: Language) -> dict[str, Any]:
@@ -245,7 +255,9 @@ class View:
         self.side: str = values["side"] or "use"
         self.inside: str = values["in"] or ""
         self.part: str = values["part"] or ""
-        self.by: str = values["by"] or DEFAULT_BY[self.side]
+        self.q: str = values["q"] or ""
+        # Words are looked for in the lines: what people know a budget by.
+        self.by: str = "line" if self.q else values["by"] or DEFAULT_BY[self.side]
         self.sort: str = values["sort"] or ""
         self.units: dict[str, str] = {}
         self.given = {name: value for name, value in values.items() if value}
@@ -334,6 +346,7 @@ class View:
             )
             for part in parts
         ]
+        found = [line for line in found if self._is_asked(line.title)]
         orders: dict[str, Any] = {
             "title": lambda line: line.title,
             "approved": lambda line: -line.part.amounts.approved,
@@ -341,6 +354,13 @@ class View:
             "realised": lambda line: -(percent_of(line.part.amounts) or Decimal(-1)),
         }
         return sorted(found, key=orders[self.sort]) if self.sort in orders else found
+
+    def _is_asked(self, title: str) -> bool:
+        """Tell whether a title has every word that is looked for."""
+        from shahrdad.node.table.filters import fold_text
+
+        folded = fold_text(title)
+        return all(word in folded for word in fold_text(self.q).split())
 
     def tiles(self) -> list[Any]:
         """Return the treemap: at most 24 parts, the rest together."""

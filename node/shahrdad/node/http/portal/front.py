@@ -14,7 +14,7 @@ from shahrdad.node.analysis.releases import Releases
 from shahrdad.node.http import freshness, holdings
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.cities import city_name
-from shahrdad.node.http.languages import TEHRAN, now
+from shahrdad.node.http.languages import TEHRAN, day_of, now
 from shahrdad.node.http.portal.report import month_name
 from shahrdad.node.http.portal.viewing import releases
 
@@ -69,9 +69,23 @@ def _front(call: Call, reader: Releases, today: date) -> dict[str, Any]:
 
 
 def activity_of(reader: Releases, last: Month, current: Month) -> Activity:
-    """Return the activity of the last month, or of this one in a younger network."""
+    """Return the activity of the last month, or of the newest one with any.
+
+    A younger network has only this month; one that sleeps shows when it last woke.
+    """
+    found = activity_in(reader, last)
+    if found.published or found.changed or found.withdrawn:
+        return found
+    times = [one.time for listed in reader.history().values() for one in listed]
+    if not times:
+        return found
+    newest = Month.of(day_of(max(times)))
+    return activity_in(reader, min(newest, current, key=lambda one: one.text))
+
+
+def activity_in(reader: Releases, month: Month) -> Activity:
+    """Return what all cities did in a month."""
     changes = [one for listed in reader.history().values() for one in listed]
-    month = last if any(one.time <= last.end for one in changes) else current
     inside = [one for one in changes if month.start <= one.time <= month.end]
     puts = [one for one in inside if one.op == "put"]
     fresh = sum(one.version == 1 for one in puts)

@@ -1,7 +1,8 @@
 """Pages of figures are made once for each state of the catalog, and kept as bytes.
 
-Such a page follows from its address, the theme, the day and what the node holds; a
-publication or another state of a log makes a new reader, and with it no page is kept.
+Such a page follows from its address, what its reader chose, the day and what the node
+holds; a publication or another state of a log makes a new reader, and with it no page
+is kept.
 What is kept is the plain page: coding and conditions are answered for each request.
 """
 
@@ -65,7 +66,8 @@ def kept(build: Build, *, each_minute: bool = False) -> Build:
         url = call.request.url
         moment = now().astimezone(TEHRAN).replace(second=0)
         since = moment if each_minute else moment.date()
-        key = (url.path, url.query, call.request.cookies.get("theme"), since)
+        chosen = tuple(call.request.cookies.get(name) for name in ("theme", "digits"))
+        key = (url.path, url.query, chosen, since)
         found = pages.get(key)
         if found is None:
             made = build(plain(call), language)

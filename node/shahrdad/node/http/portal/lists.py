@@ -9,13 +9,14 @@ from typing import Any
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language
-from shahrdad.node.analysis import permits, resolutions
+from shahrdad.node.analysis import permits, resolutions, suppliers
 from shahrdad.node.analysis.releases import Gathered, Row
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.languages import TEHRAN, now
 from shahrdad.node.http.pages_of_lists import page as list_page
 from shahrdad.node.http.parameters import CURSOR, Parameter
 from shahrdad.node.http.portal import amounts
+from shahrdad.node.http.portal.list_order import key_of, next_sort, sorts
 from shahrdad.node.http.portal.viewing import (
     TableLinks,
     analysis,
@@ -31,8 +32,14 @@ from shahrdad.node.http.portal.viewing import (
 )
 from shahrdad.node.http.previews import cell
 from shahrdad.node.http.rendering import page
+from shahrdad.node.http.texts import say
 
 SHOWN = 60
+UNFILTERED = ("sort", "cursor")  # parameters that choose no rows
+MORE_TABLES = {
+    "permit_stats": ("permit-speed",),
+    "contracts": ("suppliers", "contract-totals"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,8 @@ class Listed:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters of its form."""
-        return (text("q"), text("city"), *map(text, self.filters), CURSOR)
+        sort = choice("sort", *sorts(self.family, (self.title, *self.columns)))
+        return (text("q"), text("city"), *map(text, self.filters), sort, CURSOR)
 
 
 LISTS = (
@@ -109,7 +117,7 @@ LISTS = (
         "title_fa",
         ("site_status", "district_no", "street_fa", "start_date", "planned_end_date",
          "vehicle_impact"),
-        ("site_status", "vehicle_impact"),
+        ("site_status", "vehicle_impact", "district_no"),
         ("title_fa", "street_fa"),
         lambda row: (str(row["planned_end_date"] or "9999"),),
     ),
@@ -120,7 +128,7 @@ LISTS = (
         ("period_start", "period_end", "district_no", "received", "completed",
          "median_days", "p90_days", "legal_limit_days", "within_limit_pct",
          "online_pct"),
-        ("service_code",),
+        ("service_code", "district_no"),
         ("service_code",),
         lambda row: (str(row["service_code"]), -row["period_end"].toordinal(),
                      row["district_no"]),
@@ -128,27 +136,31 @@ LISTS = (
 )  # fmt: skip
 
 
+SITES = next(one for one in LISTS if one.family == "work_sites")
+
+
 def page_of(listed: Listed) -> Callable[[Call, Language], Response]:
     """Return the function that shows a list."""
 
     def show(call: Call, language: Language) -> Response:
-        reader = releases(call)
-        gathered = reader.gather(listed.family)
+        gathered = releases(call).gather(listed.family)
         values = call.values
-        rows = [
-            item
-            for item in reader.once(
-                ("numbered", listed.family), partial(numbered, gathered)
-            )
-            if passes(item, values, listed.filters, listed.searched)
-        ]
+        rows = found_rows(call, listed)
+
+        sort = values["sort"] or ""
+        column, falls = sort.removeprefix("-"), sort.startswith("-")
 
         def key(item: dict[str, Any]) -> tuple[Any, ...]:
-            return (*listed.order(item["row"]), item["city"], item["number"])
+            row = item["row"]
+            if column:
+                own: tuple[Any, ...] = key_of(row[column], largest_first=falls)
+            else:
+                own = listed.order(row)
+            return (*own, item["city"], item["number"])
 
         rows.sort(key=key)
         found, after = list_page(
-            rows, key, kind=listed.name, cursor=values["cursor"], limit=SHOWN
+            rows, key, kind=listed.name + sort, cursor=values["cursor"], limit=SHOWN
         )
         return page(
             call,
@@ -156,23 +168,63 @@ def page_of(listed: Listed) -> Callable[[Call, Language], Response]:
             language,
             listed=listed,
             rows=[view(call, listed, item, language) for item in found],
-            heads=heads(listed, found, language),
+            heads=heads(listed, found, language, sort),
+            title_sort=next_sort(listed.family, listed.title, sort),
             total=len(rows),
             after=after,
             given={name: v for name, v in values.items() if name != "cursor"},
+            is_filtered=any(v for name, v in values.items() if name not in UNFILTERED),
             filters=[
                 (
                     name,
                     title(listed.family, name, language),
-                    options(listed.family, name, language),
+                    options(listed.family, name, language)
+                    or numbers(call, listed, name, language),
                 )
                 for name in listed.filters
             ],
+            feed=f"/{language}/work-sites.atom" if listed is SITES else "",
             **speed_of(call, listed, language),
+            **totals_of(call, listed, language),
             **ends(call, gathered, tables_of(listed, language)),
         )
 
     return show
+
+
+def found_rows(call: Call, listed: Listed) -> list[dict[str, Any]]:
+    """Return the rows of a list that the filters of the address let through."""
+    reader = releases(call)
+    gathered = reader.gather(listed.family)
+    every = reader.once(("numbered", listed.family), partial(numbered, gathered))
+    return [
+        item
+        for item in every
+        if passes(item, call.values, listed.filters, listed.searched)
+    ]
+
+
+def numbers(
+    call: Call, listed: Listed, name: str, language: Language
+) -> list[tuple[str, str]]:
+    """Return the numbers of districts that any row of a list has, as choices."""
+    reader = releases(call)
+    gathered = reader.gather(listed.family)
+    found = reader.once(
+        ("numbers", listed.family, name),
+        lambda: sorted(
+            {row[name] for one in gathered.releases for row in one.rows(name)} - {None}
+        ),
+    )
+    return [
+        (
+            str(one),
+            say(language, "portal.district", n=one)
+            if one
+            else say(language, "portal.whole_city"),
+        )
+        for one in found
+    ]
 
 
 def speed_of(call: Call, listed: Listed, language: Language) -> dict[str, Any]:
@@ -203,6 +255,33 @@ def speed_of(call: Call, listed: Listed, language: Language) -> dict[str, Any]:
     }
 
 
+def totals_of(call: Call, listed: Listed, language: Language) -> dict[str, Any]:
+    """Return what the contracts that pass the filters come to; None on other pages."""
+    if listed.family != "contracts":
+        return {"totals": None}
+    reader = releases(call)
+    every = reader.once(
+        "contracts", lambda: suppliers.contracts(reader.gather(listed.family))
+    )
+    found = [
+        one
+        for one in every
+        if passes(
+            {"city": one.city, "row": one.row},
+            call.values,
+            listed.filters,
+            listed.searched,
+        )
+    ]
+    return {
+        "totals": suppliers.totals(found) if found else None,
+        "breakdowns": suppliers.BREAKDOWNS,
+        "money": amounts,
+        "code": lambda field, value: label(listed.family, field, value, language),
+        "field_title": lambda name: title(listed.family, name, language),
+    }
+
+
 def numbered(gathered: Gathered) -> list[dict[str, Any]]:
     """Return the rows of all cities with where they come from."""
     return [
@@ -221,7 +300,7 @@ def passes(
     if values["city"] and item["city"] != values["city"]:
         return False
     row = item["row"]
-    if any(values[name] and row[name] != values[name] for name in filters):
+    if any(values[name] and str(row[name]) != values[name] for name in filters):
         return False
     words = fold_text(values["q"]).split() if values["q"] else []
     if not words:
@@ -238,9 +317,9 @@ def title(family: str, name: str, language: Language) -> str:
 
 
 def heads(
-    listed: Listed, found: Sequence[dict[str, Any]], language: Language
+    listed: Listed, found: Sequence[dict[str, Any]], language: Language, sort: str
 ) -> list[dict[str, Any]]:
-    """Return the columns that hold something in these rows."""
+    """Return the columns that hold something in these rows, and how each sorts."""
     from shahrdad.datasets.standards import load
 
     kept = []
@@ -254,6 +333,8 @@ def heads(
                 "title": known.title(language),
                 "unit": known.unit,
                 "number": known.type in {"integer", "number"},
+                "sort": next_sort(listed.family, name, sort),
+                "sorted": {name: "ascending", f"-{name}": "descending"}.get(sort, ""),
             }
         )
     return kept
@@ -267,8 +348,12 @@ def view(
 
     standard = load(listed.family)
     row = item["row"]
+    path = ""
+    if listed.family == "contracts" and row["supplier_type"] != suppliers.PERSON:
+        path = f"/{language}/suppliers/{suppliers.supplier_key(row['supplier_name'])}"
     return {
         "city": name_of(call, item["city"]),
+        "links": {"supplier_name": path} if path else {},
         "title": cell(row[listed.title], standard.field(listed.title), language).text,
         "cells": {
             name: cell(row[name], standard.field(name), language)
@@ -279,7 +364,7 @@ def view(
 
 def tables_of(listed: Listed, language: Language) -> list[TableLinks]:
     """Return where a list lies as a table over all cities."""
-    more = ["permit-speed"] if listed.family == "permit_stats" else []
+    more = MORE_TABLES.get(listed.family, ())
     return [
         whole_family(language, listed.family),
         *(analysis(language, name) for name in more),

@@ -1,25 +1,22 @@
 """`/reuses`: what others built with the data, and a form to name one (portal 4).
 
 A node takes reuses that stand on its own city's data: its publishers decide what is
-shown. The form works without JavaScript and keeps what was typed when something is
-missing.
+shown.
 """
 
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language, RequestError
 from shahrdad.node import reuses
-from shahrdad.node.accounts.moments import present
 from shahrdad.node.http import problems
 from shahrdad.node.http.answers import JSON, Call, as_json
 from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.parameters import Parameter
-from shahrdad.node.http.portal.feedback import bounded, counted, wrong
+from shahrdad.node.http.portal.boxes import Box, bounded, is_desk_served, wrong
 from shahrdad.node.http.portal.limits import (
     ADDRESS_LETTERS_MAX,
     NAME_LETTERS_MAX,
@@ -27,11 +24,9 @@ from shahrdad.node.http.portal.limits import (
     WORDS_LETTERS_MAX,
 )
 from shahrdad.node.http.portal.viewing import choice, text
-from shahrdad.node.http.publishing.counter import Form, read_form
-from shahrdad.node.http.rates import Rates
+from shahrdad.node.http.publishing.counter import Form
 from shahrdad.node.http.rendering import page
 
-PER_MINUTE, BURST = 1, 5  # reuses of one caller
 FIELDS = ("kind", "title", "address", "words", "maker", "data")
 PARAMETERS = (choice("kind", *reuses.KINDS), text("ref"), text("sent"))
 REF = re.compile(r"(?:https?://\S*?/d/)?([a-z0-9-]+/[a-z0-9-]+)(?:[/?#]\S*)?")
@@ -60,7 +55,7 @@ def _page(
         about=titles_of(call, {ref}, language).get(ref, "") if ref else "",
         given={"kind": kind, "ref": ref},
         kinds=reuses.KINDS,
-        takes=call.request.app.state.jobs is not None,
+        takes=is_desk_served(call),
         typed={name: typed.get(name, "") for name in FIELDS},
         error=error.text(language) if error else "",
         sent=bool(call.values.get("sent")),
@@ -86,28 +81,9 @@ def titles_of(call: Call, refs: set[str], language: Language) -> dict[str, str]:
     return found
 
 
-class Box:
-    """Takes the reuses that makers name, a few from each caller."""
-
-    def __init__(self) -> None:
-        self._rates = Rates(PER_MINUTE, BURST)
-
-    async def receive(self, call: Call, language: Language) -> Response:
-        """Keep a reuse for the publishers, and lead back with thanks."""
-        form = await read_form(call.request)
-        return await run_in_threadpool(self._keep, call, language, form)
-
-    def _keep(self, call: Call, language: Language, form: Form) -> Response:
-        try:
-            offered = offered_of(call, form, language)
-            counted(self._rates, call)
-            with call.node.database.transaction() as connection:
-                reuses.add(connection, offered, present())
-        except RequestError as error:
-            typed = {name: (form.fields.get(name) or [""])[0] for name in FIELDS}
-            return _page(call, language, typed, error)
-        address = f"/{language}/reuses?sent=yes#sent"
-        return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+def box() -> Box[reuses.Offered]:
+    """Return what takes reuses."""
+    return Box(FIELDS, offered_of, reuses.add, _page, is_desk_served)
 
 
 def offered_of(call: Call, form: Form, language: Language) -> reuses.Offered:

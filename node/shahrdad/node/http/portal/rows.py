@@ -18,19 +18,24 @@ from shahrdad.node.analysis.limits import TABLE_ROWS_MAX
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.cities import city_name
 from shahrdad.node.http.dataset_api import find
-from shahrdad.node.http.dataset_object import show
+from shahrdad.node.http.dataset_object import Shown, show
 from shahrdad.node.http.exports.making import reader
 from shahrdad.node.http.languages import number
 from shahrdad.node.http.parameters import split
 from shahrdad.node.http.portal.amounts import number_of, number_text
+from shahrdad.node.http.portal.row import TITLES
 from shahrdad.node.http.previews import Cell, cell
 from shahrdad.node.http.rendering import page
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from shahrdad.node.table.query_pool import QueryPool
     from shahrdad.node.table.reading import TableReader
 
 SHOWN = 50
-PAGES_OWN = ("card", "column", "op", "value")  # of the forms; not of the query
+PAGES_OWN = ("card", "column", "op", "value", "show")  # of the forms, not the query
+SELECTED = {"Excel": "xlsx", "CSV": "csv", "JSON": "json", "Parquet": "parquet"}
 TOP_VALUES = 8
 BINS = 12
 FORM_OPERATORS = (
@@ -67,13 +72,15 @@ class Card:
 def index(call: Call, language: Language) -> Response:
     """Show a page of rows, or lead a form to the address of its query."""
     given = split(call.request.scope["query_string"])
-    if any(name == "column" for name, _ in given):
+    if any(name in {"column", "show"} for name, _ in given):
         return led(call, given)
     shown = show(call.node, *find(call, withdrawn_readable=True))
     if not shown.record.tables:
         raise RequestError(Reason.NO_TABLE, ref=shown.ref, resource="–")
     view = shown.record.tables[0]
-    if (view.rows or 0) > TABLE_ROWS_MAX:
+    wanted = next((value for name, value in given if name == "card"), "")
+    is_large = (view.rows or 0) > TABLE_ROWS_MAX
+    if is_large and wanted:
         raise RequestError(
             Reason.TABLE_TOO_LARGE_TO_SHOW,
             rows=view.rows or 0,
@@ -81,14 +88,15 @@ def index(call: Call, language: Language) -> Response:
         )
     table = reader(shown, view)
     pairs = [pair for pair in given if pair[0] not in PAGES_OWN]
-    answer, query = asked(table, pairs)
+    # A large table is looked through in a process of its own, which can be stopped.
+    pool = call.request.app.state.queries if is_large else None
+    answer, query = asked(table, pairs, pool)
     known = {one.name: one for one in shown.standard.fields} if shown.standard else {}
     names = list(answer.rows.schema.names)
     rows = [
         [cell(row[name], known.get(name), language) for name in names]
         for row in answer.rows.to_pylist()
     ]
-    wanted = next((value for name, value in given if name == "card"), "")
     dataset = shown.dataset
     return page(
         call,
@@ -101,6 +109,10 @@ def index(call: Call, language: Language) -> Response:
         columns=columns(names, rows, known, answer.rows.schema, query, pairs, language),
         every=[(name, titled(name, known, language)) for name in table.schema.names],
         rows=rows,
+        places=places(answer.rows, table.key_columns()),
+        named=named_column(table, names),
+        selected=selected(shown, view.name, pairs),
+        hidden=len(table.schema.names) - len(names),
         total=answer.total,
         whole=table.rows,
         filters=chips(query, pairs, known, language),
@@ -108,9 +120,51 @@ def index(call: Call, language: Language) -> Response:
         operators=FORM_OPERATORS,
         following=answer.next_cursor,
         is_first=not any(name == "cursor" for name, _ in pairs),
+        has_cards=not is_large,
         card=column_card(table, wanted, known, language) if wanted else None,
         address=address,
     )
+
+
+def places(rows: "pa.Table", key: Sequence[str]) -> list[str]:
+    """Return the query that names each row by its key; "" where that is not shown."""
+    # A dataset is of one city, so its code tells no row from another.
+    names = [name for name in key if name != "city_code" or len(key) == 1]
+    if not names or not set(names) <= set(rows.column_names):
+        return [""] * rows.num_rows
+    return [
+        "" if None in row.values() else urlencode(filter_texts(row))
+        for row in rows.select(names).to_pylist()
+    ]
+
+
+def named_column(table: "TableReader", shown: Sequence[str]) -> str:
+    """Return the column that people know a row by: a title, else the key's last."""
+    import pyarrow as pa
+
+    title = next((one for one in TITLES if one in shown), "")
+    if title:
+        return title
+    key = table.key_columns()
+    texts = [one for one in key if pa.types.is_string(table.schema.field(one).type)]
+    return next(reversed(texts or key), "")
+
+
+def filter_texts(row: dict[str, Any]) -> dict[str, str]:
+    """Return the cells of a row as filters take them."""
+    return {name: filter_text(value) for name, value in row.items()}
+
+
+def selected(
+    shown: Shown, resource: str, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return where what the address chooses lies as a file: format, address."""
+    query = address(pairs, cursor=None, limit=None)
+    base = f"/v1/datasets/{shown.ref}/v/{shown.version.n}/export/{resource}"
+    return [
+        (label, f"{base}.{ext}{query if query != '?' else ''}")
+        for label, ext in SELECTED.items()
+    ]
 
 
 def led(call: Call, given: Sequence[tuple[str, str]]) -> Response:
@@ -118,7 +172,13 @@ def led(call: Call, given: Sequence[tuple[str, str]]) -> Response:
     form = dict(given)
     kept = [pair for pair in given if pair[0] not in (*PAGES_OWN, "cursor")]
     operator = form.get("op", "exact")
-    if form["column"] and (form.get("value") or operator in {"isnull", "isnotnull"}):
+    shown = [value for name, value in given if name == "show"]
+    if shown:
+        kept = [pair for pair in kept if pair[0] != "fields"]
+        kept.append(("fields", ",".join(shown)))
+    if form.get("column") and (
+        form.get("value") or operator in {"isnull", "isnotnull"}
+    ):
         bare = operator in {"isnull", "isnotnull"}
         name = f"{form['column']}__{operator}"
         kept.append((name, "" if bare else form.get("value", "")))
@@ -134,7 +194,11 @@ def address(pairs: Sequence[tuple[str, str]], **changes: str | None) -> str:
     return f"?{urlencode(kept)}" if kept else "?"
 
 
-def asked(table: "TableReader", pairs: Sequence[tuple[str, str]]) -> tuple[Any, Any]:
+def asked(
+    table: "TableReader",
+    pairs: Sequence[tuple[str, str]],
+    pool: "QueryPool | None" = None,
+) -> tuple[Any, Any]:
     """Return the page of rows that the address asks for, and the query as read."""
     from shahrdad.node.table.query import parse
     from shahrdad.node.table.rows import select
@@ -147,7 +211,7 @@ def asked(table: "TableReader", pairs: Sequence[tuple[str, str]]) -> tuple[Any, 
         if name != "subtotals" or value == "include"
     ]
     query = parse(read, table.schema)
-    return select(table, query), query
+    return pool.answer(table, read) if pool else select(table, query), query
 
 
 def titled(name: str, known: dict[str, Field], language: Language) -> str:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from shahrdad.datasets.errors import Language, Reason, RequestError
 from shahrdad.datasets.jalali import from_gregorian
 from shahrdad.node.analysis import systems
+from shahrdad.node.analysis.suppliers import supplier_key
 from shahrdad.node.analysis.systems import Matrix, System
 from shahrdad.node.http.answers import Call, answer
 from shahrdad.node.http.cities import CityName
@@ -198,6 +199,7 @@ def listing(
             if {system.product for system in found} & {one.product}
         ],
         name_of=lambda slug: name_of(call, slug),
+        supplier_key=supplier_key,
         grounds=grounds(
             call,
             [

@@ -15,18 +15,56 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.portal.sending import read_form
 from shahrdad.node.http.portal.viewing import text
-from shahrdad.node.http.proving import of_receipt, proofs
+from shahrdad.node.http.proving import of_receipt, proof, proofs
 from shahrdad.node.http.rendering import page
 
-PARAMETERS = (text("sha256"),)
+PARAMETERS = (
+    text("sha256"),
+    text("ref"),
+    text("n"),
+)
 FORM_BYTES_MAX = 256 * 1024
+NUMBER_DIGITS_MAX = 9
 
 
 def form(call: Call, language: Language) -> Response:
     """Show the doors, or what is known of the digest in the address."""
+    if call.values["ref"]:
+        return chosen(call, language)
     asked = (call.values["sha256"] or "").strip().lower()
     asked = re.sub(r"^sha256:|\s.*$", "", asked)
     return answered(call, language, asked, "", proofs(call, asked) if asked else [])
+
+
+def chosen(call: Call, language: Language) -> Response:
+    """Show what is known of a version that is named by dataset and number.
+
+    Raises:
+        RequestError: DATASET_UNKNOWN, VERSION_UNKNOWN, RECORD_NOT_HELD,
+            PARAMETER_VALUE.
+    """
+    ref = call.values["ref"].strip().strip("/").removeprefix("d/")
+    dataset, version = call.node.catalog.version(ref, number_of(call.values["n"]))
+    raw = call.node.receipt(ref, version.n)
+    body = call.node.catalog.body_bytes(version.digest)
+    found = proof(call, dataset, version, raw, body, None)
+    return answered(call, language, "", ref, [found])
+
+
+def number_of(typed: str | None) -> int | None:
+    """Return a version's number as a person typed it; None of nothing.
+
+    Raises:
+        RequestError: PARAMETER_VALUE.
+    """
+    plain = (typed or "").strip()
+    if not plain:
+        return None
+    if not plain.isdecimal() or len(plain) > NUMBER_DIGITS_MAX or int(plain) < 1:
+        raise RequestError(
+            Reason.PARAMETER_VALUE, parameter="n", value=plain[:40], expected="1, 2, …"
+        )
+    return int(plain)
 
 
 async def check_file(call: Call, language: Language) -> Response:
@@ -74,7 +112,8 @@ def answered(
         language,
         asked=asked,
         is_digest=re.fullmatch("[0-9a-f]{64}", asked) is not None,
-        receipt_text=raw,
+        receipt_text="" if call.values.get("ref") else raw,
+        ref=call.values.get("ref") or "",
         found=found,
         answered=bool(asked or raw),
     )

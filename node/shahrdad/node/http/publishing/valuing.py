@@ -17,7 +17,7 @@ from shahrdad.datasets.errors import Language, Reason, RequestError
 from shahrdad.datasets.standards import Standard
 from shahrdad.node.accounts.roles import Action
 from shahrdad.node.desk.intakes import Intake, Said
-from shahrdad.node.http.languages import number
+from shahrdad.node.http.portal.amounts import toman_in_words
 from shahrdad.node.http.publishing.asking import facts, go_on, opened, source_of
 from shahrdad.node.http.publishing.counter import Door, Visit
 from shahrdad.node.incoming.profiles import FOLDER, Profiles
@@ -58,7 +58,7 @@ def _units(language: Language, outline: Mapping[str, Any]) -> list[dict[str, Any
             "unit": unit,
             "label": listed[unit]["label" if language == "fa" else "label_en"],
             "stated": unit in stated,
-            "per_head": number(per_head[unit]["rial"], language)
+            "per_head": " ".join(toman_in_words(per_head[unit]["rial"], language))
             if unit in per_head
             else "",
             "plausible": per_head.get(unit, {}).get("plausible"),

@@ -28,7 +28,7 @@ from shahrdad.node.http.write.writing import Desk, Done, Takes, Writing
 from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.incoming.known_layouts import by_saved_profile
 from shahrdad.node.limits import REPORT_BYTES_MAX
-from shahrdad.node.publish import Handed
+from shahrdad.node.publish import Handed, own_slug
 from shahrdad.node.store.contract import read_bytes
 
 FILE_NAME = Parameter("filename", "text", "The name that the file has.", default="")
@@ -297,7 +297,7 @@ def _handed(
     told = before.get("description", {})
     context = before.get("context", {})
     ref = members.text(body, "ref", "")
-    known = drafting.own_slug(desk.node, ref) if ref else before.get("slug")
+    known = own_slug(desk.node, ref) if ref else before.get("slug")
     options = {
         name: body.get(name, before.get("options", {}).get(name)) for name in _OPTIONS
     }

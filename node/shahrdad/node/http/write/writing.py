@@ -7,7 +7,6 @@ audit row of a refusal, `no-store`.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node import sent_json
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import Action, Actor
 from shahrdad.node.city import Node
@@ -200,7 +200,7 @@ class Writing:
         if given != JSON:
             raise RequestError(Reason.MEDIA_TYPE, expected=JSON, given=given or "–")
         try:
-            found = json.loads(raw)
+            found = sent_json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise RequestError(
                 Reason.MALFORMED, field="body", detail="no JSON"
