@@ -19,7 +19,7 @@ from shahrdad.node.config import load
 from shahrdad.node.demonstration.world import make_world, running
 from world_check import check_world
 
-TRIALS = 60 if os.environ.get("SHAHRDAD_LONG") else 8
+TRIALS = 60 if os.environ.get("SHAHRDAD_LONG") else 5
 
 PUBLISH = """
 import sys

@@ -80,7 +80,7 @@ def sql(condition: Condition) -> tuple[str, list[Any]]:
         [None, "count", "-amount", "-open,day", "code", "-is_subtotal,-count"]
     ),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_filters_and_sorts_are_those_of_duckdb(
     table: TableReader,
     conditions: list[Condition],

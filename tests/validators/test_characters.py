@@ -46,7 +46,7 @@ def flags(column: pa.StringArray, pattern: str) -> list[bool]:
 
 
 @given(CELLS, st.integers(0, 2))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @example([" "], 0)
 @example(["", "a\u200cb", "\u200ca", "a\u200c", ""], 1)
 def test_clean_cells_are_those_of_the_expression(
@@ -63,7 +63,7 @@ def test_clean_cells_are_those_of_the_expression(
 
 
 @given(CELLS, st.integers(0, 2))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_unusual_cells_are_those_of_the_expression(
     cells: list[str | None], offset: int
 ) -> None:

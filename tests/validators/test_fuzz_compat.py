@@ -16,7 +16,7 @@ from compat_cases import Case, cases
 from compat_comparison import differences
 
 EXAMPLES = int(os.environ.get("SHAHRDAD_FUZZ", 0)) or (
-    20_000 if os.environ.get("SHAHRDAD_LONG") else 300
+    20_000 if os.environ.get("SHAHRDAD_LONG") else 150
 )
 ROUTES: Counter[str] = Counter()
 

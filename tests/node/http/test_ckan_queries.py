@@ -262,7 +262,7 @@ def test_facets_count_what_was_found(
         assert expected == found["facets"][name], name
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(
     action=st.sampled_from(["package_search", "package_autocomplete", "tag_list"]),
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
