@@ -5,83 +5,37 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
+import segno
 from starlette.testclient import TestClient
 
 from http_world import World
 from shahrdad.node.http.app import create_app
-from shahrdad.node.http.portal import qr
+from shahrdad.node.http.portal import network
+from shahrdad.node.http.portal.limits import CODE_BYTES_MAX
 
-# "kerman.example" at level M under mask 3, row by row, as another encoder draws it.
-KNOWN = (
-    "1fd27f 105441 17485d 17505d 174e5d 104441 1fd57f 001400 16e64b 1d18bd 0ed0e3"
-    " 1d2409 09c6d9 001f18 1fde94 105dbd 174e3e 17538e 175f8c 1040e1 1fd3d4"
-)
 VKEY = "kerman.example/catalog+a1b2c3d4+" + "Ab1/" * 12
 
 
-def bits_of(data: bytes) -> list[bool]:
-    """Return the bits of bytes, the highest first."""
-    return [byte >> place & 1 == 1 for byte in data for place in range(7, -1, -1)]
+def test_a_code_is_drawn_module_by_module() -> None:
+    """Filled, the strokes of the path are the dark modules, and no others."""
+    drawn = network.drawn(VKEY)
+    assert drawn is not None
+    size, path = drawn
+    strokes = re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", path)
+    dark = {
+        (int(x) + along, int(y)) for x, y, run in strokes for along in range(int(run))
+    }
+    matrix = segno.make_qr(VKEY, error="m").matrix
+
+    assert path == "".join(f"M{x} {y}h{run}v1h-{run}z" for x, y, run in strokes)
+    assert (size, size) == (len(matrix), len(matrix[0]))
+    assert dark == {(x, y) for y in range(size) for x in range(size) if matrix[y][x]}
 
 
-def read_code(grid: qr.Grid) -> str:
-    """Return the text of a code as a reader finds it: format, mask, blocks, checks."""
-    size = len(grid)
-    version = (size - 17) // 4
-    found = b""
-    mask = next(
-        mask
-        for mask in range(8)
-        if all(
-            grid[y][x] == dark for (y, x), dark in qr.format_marks(size, mask).items()
-        )
-    )
-    fixed = qr.frame(version, mask)
-    bits = [grid[y][x] != qr.MASKS[mask](y, x) for y, x in qr.free_places(size, fixed)]
-    stream = [
-        sum(bit << 7 - place for place, bit in enumerate(bits[at : at + 8]))
-        for at in range(0, len(bits) // 8 * 8, 8)
-    ]
-    each, blocks = qr.VERSIONS[version - 1]
-    parts: list[list[int]] = [[] for _ in blocks]
-    data = iter(stream[: sum(blocks)])
-    for place in range(max(blocks)):
-        for part, length in zip(parts, blocks, strict=True):
-            if place < length:
-                part.append(next(data))
-    checks = stream[sum(blocks) : sum(blocks) + each * len(blocks)]
-    for number, part in enumerate(parts):
-        assert qr.remainder(bytes(part), each) == checks[number :: len(blocks)]
-        found += bytes(part)
-    whole = int.from_bytes(found, "big")
-    length = whole >> 8 * len(found) - 12 & 0xFF
-    text = whole >> 8 * len(found) - 12 - 8 * length
-    return (text & (1 << 8 * length) - 1).to_bytes(length, "big").decode()
-
-
-def test_code_is_that_of_another_encoder() -> None:
-    """The same text, level and mask give the same modules."""
-    bits = bits_of(qr.codewords(b"kerman.example", 1))
-    rows = [
-        f"{sum(dark << 20 - x for x, dark in enumerate(row)):06x}"
-        for row in qr.drawn(1, bits, 3)
-    ]
-
-    assert KNOWN.split() == rows
-
-
-@pytest.mark.parametrize("letters", [1, 26, 27, 62, 90, 123, qr.LETTERS_MAX])
-def test_code_reads_back(letters: int) -> None:
-    """Every version's code holds its text, with correction bytes that fit."""
-    text = (VKEY * 3)[:letters]
-
-    assert text == read_code(qr.modules(text))
-
-
-def test_text_longer_than_a_code_is_refused() -> None:
-    """One byte above the largest version is no code at all."""
-    with pytest.raises(ValueError, match=str(qr.LETTERS_MAX)):
-        qr.modules("k" * (qr.LETTERS_MAX + 1))
+def test_a_line_too_long_for_a_telephone_has_no_code() -> None:
+    """At the bound it is drawn; one byte above, its line and digits have to do."""
+    assert network.drawn("k" * CODE_BYTES_MAX) is not None
+    assert network.drawn("k" * (CODE_BYTES_MAX + 1)) is None
 
 
 @pytest.fixture

@@ -7,5 +7,6 @@ WORDS_LETTERS_MAX = 2_000  # of a remark on a dataset
 NAME_LETTERS_MAX = 120  # of the name that signs it, and of the row that it is about
 ADDRESS_LETTERS_MAX = 500  # of the place on the web where a reuse is to be seen
 REUSE_DATASETS_MAX = 12  # that one reuse names
+CODE_BYTES_MAX = 180  # of a key as a QR code, which a telephone still reads well
 CODES_KEPT_MAX = 256  # QR codes of keys, about 4 kB each
 CARDS_KEPT_MAX = 128  # pictures of datasets, about 15 kB each

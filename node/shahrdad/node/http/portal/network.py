@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
+import segno
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language
@@ -13,9 +15,8 @@ from shahrdad.node.analysis.month import Month
 from shahrdad.node.analysis.releases import Releases
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.languages import TEHRAN, now
-from shahrdad.node.http.portal import qr
 from shahrdad.node.http.portal.front import Activity, activity_in
-from shahrdad.node.http.portal.limits import CODES_KEPT_MAX
+from shahrdad.node.http.portal.limits import CODE_BYTES_MAX, CODES_KEPT_MAX
 from shahrdad.node.http.portal.report import month_name
 from shahrdad.node.http.portal.viewing import name_of, releases
 from shahrdad.node.http.release import PROTOCOL
@@ -48,10 +49,18 @@ class Key:
 @lru_cache(CODES_KEPT_MAX)
 def drawn(vkey: str) -> tuple[int, str] | None:
     """Return size and path of the QR code of a line."""
-    if len(vkey.encode()) > qr.LETTERS_MAX:
+    if len(vkey.encode()) > CODE_BYTES_MAX:
         return None
-    grid = qr.modules(vkey)
-    return len(grid), qr.svg_path(grid)
+    matrix = segno.make_qr(vkey, error="m").matrix
+    strokes = []
+    for y, row in enumerate(matrix):
+        x = 0
+        for dark, run in groupby(row):
+            length = len(list(run))
+            if dark:
+                strokes.append(f"M{x} {y}h{length}v1h-{length}z")
+            x += length
+    return len(matrix), "".join(strokes)
 
 
 def show(call: Call, language: Language) -> Response:
