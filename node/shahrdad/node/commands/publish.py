@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.commands.file_options import Family, FileOptions
 from shahrdad.node.commands.import_file import Answered
 from shahrdad.node.commands.validate import pairs, read_profile
 from shahrdad.node.commands.validate import show as show_report
@@ -31,24 +32,8 @@ STAGES = {
 def publish(
     file: Path,
     *,
-    family: Annotated[str | None, Parameter(name=["--family", "-s"])] = None,
-    slug: str | None = None,
-    title: str | None = None,
-    title_en: str | None = None,
-    description: str = "",
-    description_en: str = "",
-    license: str | None = None,  # noqa: A002
-    year: int | None = None,
-    source: tuple[str, ...] = (),
-    profile: Path | None = None,
-    unit: str | None = None,
-    calendar: Literal["jalali", "gregorian", "mixed"] | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    header_row: int | None = None,
-    declared: tuple[str, ...] = (),
-    waive: tuple[str, ...] = (),
-    note: str = "",
+    family: Family | None = None,
+    said: FileOptions = FileOptions(),  # noqa: B008
     invented: Annotated[bool, Parameter(negative="")] = False,
     example: str | None = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
@@ -67,23 +52,7 @@ def publish(
     Args:
         file: The file as the unit has it.
         family: The standard: budget_lines, active_systems, projects, …
-        slug: The dataset's name, for example budget-1404; by default the family's.
-        title: Persian title; by default the standard's title and the city's name.
-        title_en: English title.
-        description: Persian description.
-        description_en: English description.
-        license: SPDX id; CC-BY-4.0 when left out.
-        year: Jalali fiscal year of the data.
-        source: Where the data comes from (a title or an address); may be repeated.
-        profile: A mapping profile (JSON) from your columns to the standard's.
-        unit: Money unit of the file: rial, million_rial, milliard_toman, …
-        calendar: Calendar of its dates.
-        encoding: Encoding of the text, when it cannot be told.
-        sheet: Sheet of the workbook.
-        header_row: Row of the header, from 1.
-        declared: name=figure that the city announced, to compare with.
-        waive: rule=reason for a rule that may be waived.
-        note: A note on this version.
+        said: The dataset that it is to be, and how the file is read.
         invented: The data is invented: say so everywhere.
         example: CITY/NAME of the example file that this is (a copy of): its titles,
             standard and profile are then known.
@@ -107,28 +76,22 @@ def publish(
                 node.config,
                 file,
                 family=family or "",
-                slug=slug,
-                title_fa=title,
-                title_en=title_en,
-                description_fa=description,
-                description_en=description_en,
-                license=license,
-                fiscal_year=year,
-                sources=source,
-                note_fa=note,
+                slug=said.slug,
+                title_fa=said.title,
+                title_en=said.title_en,
+                description_fa=said.description,
+                description_en=said.description_en,
+                license=said.license,
+                fiscal_year=said.year,
+                sources=said.source,
+                note_fa=said.note,
                 example=invented,
-                profile=read_profile(profile),
-                declared=dict(pairs(declared)),
-                waived=dict(pairs(waive)),
-                options={
-                    "unit": unit,
-                    "calendar": calendar,
-                    "encoding": encoding,
-                    "sheet": sheet,
-                    "header_row": header_row,
-                },
+                profile=read_profile(said.profile),
+                declared=dict(pairs(said.declared)),
+                waived=dict(pairs(said.waive)),
+                options=said.reading,
             )
-            if profile is None:
+            if said.profile is None:
                 handed = _settled(common, answered, handed, node)
         state = _handed_in(common, node, handed, executor, token_file, marked)
     if state == "refused":

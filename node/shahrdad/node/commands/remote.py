@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from shahrdad.node.commands.drafts import show_drafts, tell_submitted
+from shahrdad.node.commands.file_options import Family, FileOptions
 from shahrdad.node.commands.validate import ISSUES_SHOWN, pairs, read_profile
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
@@ -53,24 +54,8 @@ def publish(
     file: Path,
     *,
     at: At,
-    family: Annotated[str, Parameter(name=["--family", "-s"])],
-    slug: str | None = None,
-    title: str | None = None,
-    title_en: str | None = None,
-    description: str = "",
-    description_en: str = "",
-    license: str | None = None,  # noqa: A002
-    year: int | None = None,
-    source: tuple[str, ...] = (),
-    profile: Path | None = None,
-    unit: str | None = None,
-    calendar: Literal["jalali", "gregorian", "mixed"] | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    header_row: int | None = None,
-    declared: tuple[str, ...] = (),
-    waive: tuple[str, ...] = (),
-    note: str = "",
+    family: Family,
+    said: FileOptions = FileOptions(),  # noqa: B008
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     marked: Path | None = None,
     common: Common = Common(),  # noqa: B008
@@ -81,52 +66,32 @@ def publish(
         file: The file as the unit has it.
         at: Which node, and who asks.
         family: The standard: budget_lines, active_systems, projects, …
-        slug: The dataset's name, for example budget-1404; by default the family's.
-        title: Persian title; by default the standard's title and the city's name.
-        title_en: English title.
-        description: Persian description.
-        description_en: English description.
-        license: SPDX id; the node's own when left out.
-        year: Jalali fiscal year of the data.
-        source: Where the data comes from (a title or an address); may be repeated.
-        profile: A mapping profile (JSON) from your columns to the standard's.
-        unit: Money unit of the file: rial, million_rial, milliard_toman, …
-        calendar: Calendar of its dates.
-        encoding: Encoding of the text, when it cannot be told.
-        sheet: Sheet of the workbook.
-        header_row: Row of the header, from 1.
-        declared: name=figure that the city announced, to compare with.
-        waive: rule=reason for a rule that may be waived.
-        note: A note on this version.
+        said: The dataset that it is to be, and how the file is read.
         dry_run: Only check it, as a publication would; no draft is made.
         marked: On errors, write the file with the wrong cells marked here.
     """
     from shahrdad.node.incoming.handing import default_slug
 
-    chosen = slug or default_slug(family, year)
-    said: dict[str, Any] = {
+    slug = said.slug or default_slug(family, said.year)
+    wished: dict[str, Any] = {
         "family": family,
-        "title": _languages(title, title_en),
-        "description": _languages(description, description_en),
-        "note": _languages(note, ""),
-        "license": license,
-        "fiscal_year": year,
-        "sources": [*source],
-        "mapping": read_profile(profile),
-        "declared": dict(pairs(declared)),
-        "waived": dict(pairs(waive)),
-        "unit": unit,
-        "calendar": calendar,
-        "encoding": encoding,
-        "sheet": sheet,
-        "header_row": header_row,
+        "title": _languages(said.title, said.title_en),
+        "description": _languages(said.description, said.description_en),
+        "note": _languages(said.note, ""),
+        "license": said.license,
+        "fiscal_year": said.year,
+        "sources": [*said.source],
+        "mapping": read_profile(said.profile),
+        "declared": dict(pairs(said.declared)),
+        "waived": dict(pairs(said.waive)),
+        **said.reading,
     }
-    said = {name: value for name, value in said.items() if value not in (None, {}, [])}
+    wished = {name: one for name, one in wished.items() if one not in (None, {}, [])}
     with at.desk() as desk:
         if dry_run:
-            _show_rehearsed(common, desk.rehearse(file, said, chosen))
+            _show_rehearsed(common, desk.rehearse(file, wished, slug))
             return
-        draft = desk.create(file, {**said, "ref": f"{desk.city}/{chosen}"})
+        draft = desk.create(file, {**wished, "ref": f"{desk.city}/{slug}"})
         if draft["verdict"] == "valid":
             draft = desk.submit(draft["id"])
         if draft["verdict"] == "errors":
