@@ -1,14 +1,18 @@
 """Cells are cut as `csv.reader` cuts them, whatever the block size."""
 
+import contextlib
 import csv
 import io
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lending_watch import lending_watched
 from shahrdad.validators.tokenize import (
     Dialect,
     RowTooLongError,
@@ -206,3 +210,37 @@ def test_file_is_closed(tmp_path: Path) -> None:
     batches.close()  # type: ignore[attr-defined]
 
     assert [True] == [file.closed for file in opened]
+
+
+WAYS = {
+    "to its end": b"a,b\n" + b"1,2\n" * 5000,
+    "empty": b"",
+    "ragged": b"a,b\n" + b"1\n1,2\n" * 3000,
+    "a record that is too long": b'a,b\n1,"' + b"x" * 300_000,
+    "no UTF-8": b"a,b\n" + b"1,2\n" * 5000 + b"1,\xff\n" + b"1,2\n" * 5000,
+}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_arrow_holds_nothing_at_the_end(way: str, whole: bool) -> None:
+    """However the cutting ends, Arrow's thread needs the interpreter no more.
+
+    One that did when a process ended took it along: `PyGILState_Release`, signal 6.
+    """
+    with lending_watched() as lent:
+        batches = tokenize(
+            lambda: io.BytesIO(WAYS[way]),
+            Dialect(),
+            2,
+            skip=1,
+            block_bytes=4096,
+            row_bytes_max=16_384,
+        )
+        with closing(batches), contextlib.suppress(RowTooLongError, pa.ArrowInvalid):  # type: ignore[type-var]
+            for _ in batches:
+                if not whole:
+                    break
+
+    assert 2 < len(lent)
+    assert all(thing() is None for thing in lent)

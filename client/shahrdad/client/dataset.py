@@ -10,7 +10,7 @@ from shahrdad.client import limits, saving, tables
 from shahrdad.client.chain import Asked, objects
 from shahrdad.client.difference import Difference, compare
 from shahrdad.client.library import Library, ObjectName, Verified
-from shahrdad.client.ranges import RangeFile
+from shahrdad.client.ranges import Ranges
 from shahrdad.client.receipt import Receipt
 from shahrdad.client.values import FileRead, Provenance, Text, Version
 from shahrdad.client.verdict import Verdict
@@ -322,14 +322,12 @@ class Dataset:
         first = self._open(self._parts(table)[0], False)[0]
         return tables.read_tables([first]).slice(0, 0)
 
-    def _open(
-        self, part: ObjectName, partial: bool
-    ) -> tuple[bytes | RangeFile, FileRead]:
+    def _open(self, part: ObjectName, partial: bool) -> tuple[bytes | Ranges, FileRead]:
         """Return an object, whole and verified or, where that saves, by ranges."""
         held = self._library.cache.get(part.digest) if partial else None
         if partial and held is None and self._serves_ranges(part.digest):
             note = FileRead(part.name, part.digest.hex, part.bytes, "ranges")
-            return RangeFile(part.bytes, self._ranges(part.digest)), note
+            return Ranges(part.bytes, self._ranges(part.digest)), note
         data, how = self._library.read_object(part, self._verified)
         return data, FileRead(part.name, part.digest.hex, part.bytes, how)
 

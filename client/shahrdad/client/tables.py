@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shahrdad.client.ranges import RangeFile
+from shahrdad.client.ranges import RangeFile, Ranges
 from shahrdad.datasets.errors import PeerError, Reason, RequestError, UnavailableError
+from shahrdad.datasets.lending import Loan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.compute import Expression
 
-Content = bytes | RangeFile
+Content = bytes | Ranges
 _NO_FIELD = re.compile(r"No match for FieldRef\.Name\(([^)]*)\)")
 
 
@@ -45,31 +46,37 @@ def read_tables(
         PeerError: MALFORMED when a part is no Parquet.
     """
     import pyarrow as pa
+
+    return pa.concat_tables([_read_table(part, columns, where) for part in parts])
+
+
+def _read_table(
+    part: Content, columns: Sequence[str] | None, where: "Expression | None"
+) -> "pa.Table":
+    """Return the rows of one part, when Arrow's threads have let go of it."""
+    import pyarrow as pa
     from pyarrow import dataset as pads
 
-    form = pads.ParquetFileFormat()
-    tables = []
-    for part in parts:
-        file = pa.py_buffer(part) if isinstance(part, bytes) else _native(part)
+    with Loan() as loan:
+        file = (
+            pa.py_buffer(loan.lend(memoryview(part)))
+            if isinstance(part, bytes)
+            else pa.PythonFile(loan.lend(RangeFile(part, loan)), mode="r")
+        )
+        fragment: pads.ParquetFileFragment | None = None
         try:
-            fragment = form.make_fragment(file)
-            _require_columns(columns, fragment.physical_schema.names)
-            tables.append(fragment.to_table(columns=columns, filter=where))
+            fragment = pads.ParquetFileFormat().make_fragment(file)
+            names = fragment.physical_schema.names
+            _require_columns(columns, names)
+            return fragment.to_table(columns=columns, filter=where)
         except (pa.ArrowInvalid, OSError) as error:  # OSError: data that do not inflate
             if (missing := _NO_FIELD.match(str(error))) is not None:
-                names = fragment.physical_schema.names
                 raise _no_column("where", missing[1], names) from error
             raise PeerError(
                 Reason.MALFORMED, field="parquet", detail=str(error)[:200]
             ) from error
-    return pa.concat_tables(tables)
-
-
-def _native(file: RangeFile) -> "pa.NativeFile":
-    """Return a range file as pyarrow reads it."""
-    import pyarrow as pa
-
-    return pa.PythonFile(file, mode="r")
+        finally:
+            del file, fragment
 
 
 def _require_columns(columns: Sequence[str] | None, names: Sequence[str]) -> None:

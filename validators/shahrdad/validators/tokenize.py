@@ -20,8 +20,10 @@ import csv
 import io
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -183,14 +185,18 @@ def tokenize(
                     checked=checked,
                     plain=plain,
                 )
-                for batch in _from(cut, skip, emitted):
-                    if block_bytes > row_bytes_max // 2:
-                        _check_lengths(batch, row_bytes_max)
-                    emitted = batch.first_row - skip - 1 + batch.rows
-                    yield batch
+                # Closed before the stream is: Arrow reads it from a thread of its own.
+                with closing(cut):
+                    for batch in _from(cut, skip, emitted):
+                        if block_bytes > row_bytes_max // 2:
+                            _check_lengths(batch, row_bytes_max)
+                        emitted = batch.first_row - skip - 1 + batch.rows
+                        yield batch
         except _UnclosedQuoteError:
             break
         except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):
+                return
             if "straddl" not in str(error):
                 raise
             # Arrow puts a record together from two blocks, so these are half a record.
@@ -256,7 +262,7 @@ def _cut_with_arrow(
     *,
     checked: bool,
     plain: bool,
-) -> Iterator[TokenBatch]:
+) -> Generator[TokenBatch, None, None]:
     """Cut with pyarrow.csv; see `tokenize`."""
     # The reader parses one block ahead: when a batch comes, the handler has already
     # seen the ragged records of the next one. So they wait here, by number.
@@ -273,10 +279,9 @@ def _cut_with_arrow(
 
     names = [f"c{number}" for number in range(width)]
     base = 0  # records before the batch
-    ahead = ReadAhead(stream)
-    try:
+    with ReadAhead(stream) as ahead:
         reader = arrow_csv.open_csv(
-            ahead,
+            ahead.file(),
             arrow_csv.ReadOptions(
                 use_threads=False,  # else the handler is not told the number
                 block_size=block_bytes,
@@ -289,7 +294,7 @@ def _cut_with_arrow(
                 quote_char=False if dialect.quote is None else dialect.quote,
                 newlines_in_values=not plain,
                 ignore_empty_lines=False,
-                invalid_row_handler=keep,
+                invalid_row_handler=ahead.lend(partial(keep)),
             ),
             arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
@@ -297,22 +302,18 @@ def _cut_with_arrow(
                 check_utf8=not checked,
             ),
         )
-    except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
-            return
-        raise
-    try:
-        for good in reader:
-            if too_long:
-                raise RowTooLongError(row_bytes_max)
-            taken: list[tuple[int, str]] = []
-            while waiting and waiting[0][0] <= base + good.num_rows + len(taken):
-                taken.append(waiting.popleft())
-            batch = _merge(base, list(good.columns), good.num_rows, taken, dialect)
-            base += good.num_rows + len(taken)
-            yield from _after(skip, batch)
-    finally:
-        ahead.release()  # or Arrow's thread waits for room when the reader ends
+        try:
+            for good in reader:
+                if too_long:
+                    raise RowTooLongError(row_bytes_max)
+                taken: list[tuple[int, str]] = []
+                while waiting and waiting[0][0] <= base + good.num_rows + len(taken):
+                    taken.append(waiting.popleft())
+                batch = _merge(base, list(good.columns), good.num_rows, taken, dialect)
+                base += good.num_rows + len(taken)
+                yield from _after(skip, batch)
+        finally:
+            del reader
     if too_long:
         raise RowTooLongError(row_bytes_max)
     if waiting:
