@@ -5,6 +5,7 @@ writer, record, log, signer and catalog.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def make_node(folder: Path) -> str:
             [
                 '[node]\ncity = "kerman"\ncity_code = "1346"\nname_fa = "کرمان"',
                 'name_en = "Kerman"\npublic_url = "http://127.0.0.1:1"',
-                "[http]\nport = 0\n[grpc]\nport = 0",
+                "[http]\nport = 0\ndrain_seconds = 0\n[grpc]\nport = 0",
                 '[publish]\napproval = "single"',
                 '[federation]\norigin = "data.kerman.example/catalog"\n',
             ]
@@ -114,19 +115,28 @@ def withdraw(folder: Path, slug: str) -> None:
         node.projection.follow()
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a node in a process of its own; gives its address."""
+def start(folder: Path, **options: int) -> "tuple[subprocess.Popen[bytes], str]":
+    """Start a node in a process of its own; gives that and its address."""
     command = Path(sys.executable).parent / "shahrdad"
+    environ = {f"SHAHRDAD_HTTP__{key.upper()}": str(options[key]) for key in options}
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(
-            [command, "serve", "--config", folder, "--lang", "en"], stderr=log
+            [command, "serve", "--config", folder, "--lang", "en"],
+            stderr=log,
+            env={**os.environ, **environ},
         )
+    return process, _address(folder / "serve.log", process)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a node in a process of its own; gives its address, and ends it in order."""
+    process, address = start(folder)
     try:
-        yield _address(folder / "serve.log", process)
+        yield address
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        assert 0 == process.wait(30)
 
 
 def _address(log: Path, process: "subprocess.Popen[bytes]") -> str:

@@ -61,6 +61,8 @@ PATHS = (
     "/contracts?city=kerman&method=open",
     "/d/kerman/projects/row?project_id=P-1400-041",
     "/d/kerman/projects/rows?fields=project_id,title_fa",
+    "/d/kerman/projects/charts",
+    "/d/kerman/projects/charts?of=physical_progress&by=start_date&step=month",
     "/datasets?quality=A&theme=ECON&updated_after=1404-01-01",
     "/federation",
     "/projects/map",

@@ -30,6 +30,7 @@ from shahrdad.federation.log.schema import (
     Problem,
     SignedHead,
     Status,
+    WrongPrev,
 )
 from shahrdad.federation.log.store import MIGRATIONS, LogStore
 from shahrdad.federation.verify import entry as entries
@@ -71,11 +72,12 @@ def test_making_a_log_again_changes_nothing(store: LogStore) -> None:
 def test_store_agrees_with_the_definition_after_any_appends(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever the chunks: entries, tiles, frontier, live keys, proofs."""
+    """Whatever the chunks: entries, tiles, frontier, live keys, proofs, warnings."""
     folder = tmp_path_factory.mktemp("logs")
     store = LogStore(Connections(folder / "node.db").connect)
     store.ensure_log(ORIGIN)
     raws: list[bytes] = []
+    warned: list[WrongPrev] = []
     for _ in range(data.draw(st.integers(1, 6))):
         count = data.draw(st.sampled_from([1, 2, 3, 100, 255, 256, 257, 600]))
         part = []
@@ -85,10 +87,25 @@ def test_store_agrees_with_the_definition_after_any_appends(
             part.append(
                 [put(key, b"%d" % number), delete(key), b"bad", put(key, b"x")][kind]
             )
-        append(store, *part)
+        warned += append(store, *part).wrong_prevs
         raws += part
 
     check(store, raws)
+    assert wrong_prevs(raws) == warned
+
+
+def wrong_prevs(raws: list[bytes]) -> list[WrongPrev]:
+    """Return the entries that misname the one of their key before them."""
+    newest: dict[str, int] = {}
+    wrong = []
+    for entry in entries.applied(raws, 0, ORIGIN):
+        if entry.key is None:
+            continue
+        before = newest.get(entry.key)
+        if entry.prev != before:
+            wrong.append(WrongPrev(entry.index, entry.key, entry.prev, before))
+        newest[entry.key] = entry.index
+    return wrong
 
 
 def check(store: LogStore, raws: list[bytes]) -> None:

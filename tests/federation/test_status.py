@@ -80,6 +80,7 @@ LOCAL = {
     Reason.DISK_FULL,  # of this node; who pushes is told NOT_READY
     Reason.FILE_NOT_FOUND,  # of a bundle
     Reason.GUARD_CONFLICT,
+    Reason.PREV_WRONG,  # a warning of the ledger
     Reason.SIGNING_KEY,
     Reason.SITE_ANSWER,  # of the bridge
 }

@@ -18,6 +18,8 @@ from shahrdad.federation.log.store import Status
 from shahrdad.federation.reader import BodyMode, LogChunk, LogReader, LogStart
 from shahrdad.federation.store_reader import StoreReader
 from shahrdad.federation.sync import Syncer, SyncPeer
+from shahrdad.federation.verify.digest import Digest
+from shahrdad.federation.verify.entry import put
 from shahrdad.federation.verify.note import Kind, Signer
 from shahrdad.federation.witness import Witness
 from simulator import Clock, SimLog, SimPeer, keys_of, seed
@@ -69,6 +71,42 @@ def test_round_reports_what_changed(tmp_path: Path) -> None:
     assert "kerman (kerman.example.ir/catalog)" in second.text("en")
     assert "- ds/projects" in second.text("fa")
     assert 3 == second.to_dict()["entries"]
+
+
+def test_wrong_prev_is_applied_with_a_warning(tmp_path: Path) -> None:
+    """It counts in the report, stands in the ledger, and changes nothing else.
+
+    At first contact and later; also of keys that are new, or were deleted before.
+    """
+    log = SimLog(KERMAN)
+    first_put = log.put("ds/budget", b"1")
+    append_put(log, "ds/budget", None)
+    node = syncer(tmp_path / "node.db", log)
+    city = SimPeer("kerman", [log])
+    first = node.round([peer(city)])
+    deleted = log.delete("ds/budget")
+    append_put(log, "ds/budget", deleted)
+    append_put(log, "ds/budget", first_put)
+    append_put(log, "ds/new", first_put)
+    second = node.round([peer(city)])
+    ledger = [(line.index, line.reason) for line in node.ingest.store.problems(10)]
+
+    assert [1, 2] == [report.logs[0].wrong_prevs for report in (first, second)]
+    assert first.ok
+    assert second.ok
+    assert ["ds/new"] == second.logs[0].new
+    assert "2 entries with a wrong prev" in second.text("en")
+    assert "2 درایه با prev نادرست" in second.text("fa")
+    assert [(6, "PREV_WRONG"), (5, "PREV_WRONG"), (2, "PREV_WRONG")] == ledger
+
+
+def append_put(log: SimLog, key: str, prev: int | None) -> None:
+    """Append a put that names any entry as the one of its key before it."""
+    body = b"%d" % log.size
+    digest = Digest.of(body)
+    log.bodies[digest] = body
+    time = "2026-11-22T10:00:00Z"
+    log.append(put(key, prev=prev, digest=digest, size=len(body), time=time))
 
 
 def test_round_without_a_change_says_so(tmp_path: Path) -> None:

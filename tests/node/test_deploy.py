@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shahrdad.node.config import Config
+from shahrdad.node.serving import END_SECONDS
 from tls_world import Authority
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -29,6 +31,17 @@ def test_unit_is_shut_in(unit: Path) -> None:
     (level,) = re.findall(r"exposure level for \S+: ([0-9.]+)", run.stdout)
 
     assert float(level) <= EXPOSURE_MAX
+
+
+def test_nobody_kills_a_node_that_ends_in_order() -> None:
+    """The unit and the compose file wait for the drain and for all that comes after."""
+    needed = Config().http.drain_seconds + END_SECONDS
+    unit = (DEPLOY / "systemd" / "shahrdad.service").read_text("utf-8")
+    compose = (DEPLOY / "container" / "compose.yaml").read_text("utf-8")
+    (stop,) = re.findall(r"^TimeoutStopSec=(\d+)s$", unit, re.MULTILINE)
+    (grace,) = re.findall(r"^    stop_grace_period: (\d+)s$", compose, re.MULTILINE)
+
+    assert needed < int(stop) == int(grace)
 
 
 def test_there_are_units() -> None:

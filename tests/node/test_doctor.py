@@ -19,7 +19,11 @@ from node_world import make_config, put_record, ready
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
 from shahrdad.node.config import Config, PeerSection, load
-from shahrdad.node.operating import accounts_examination, examination
+from shahrdad.node.operating import (
+    accounts_examination,
+    examination,
+    network_examination,
+)
 from shahrdad.node.operating.examination import examine
 from shahrdad.node.operating.findings import Finding
 from tls_world import Authority
@@ -161,6 +165,12 @@ def _slow_clock(config: Config, patch: pytest.MonkeyPatch) -> Config:
     return config
 
 
+def _clock_apart(config: Config, patch: pytest.MonkeyPatch) -> Config:
+    found = {"shiraz.example": 61, "yazd.example": -61, "mashhad.example": 60}
+    patch.setattr(network_examination, "clocks_ahead", lambda *_: found)
+    return config
+
+
 def _missing_package(config: Config, patch: pytest.MonkeyPatch) -> Config:
     patch.setattr(examination, "PACKAGES", ("no-such-package",))
     return config
@@ -192,6 +202,7 @@ FAULTS = (
     Fault("people", "failure", _nobody_approves, "shahrdad user add"),
     Fault("audit", "failure", _cut_audit, "backup"),
     Fault("clock", "failure", _slow_clock, "NTP"),
+    Fault("clocks", "warning", _clock_apart, "NTP"),
 )
 
 

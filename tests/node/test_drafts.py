@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,12 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node import record
 from shahrdad.node.accounts import audit, people
-from shahrdad.node.accounts.moments import present
+from shahrdad.node.accounts.moments import present, stamp
 from shahrdad.node.accounts.roles import MACHINE, parse_grant
 from shahrdad.node.city import Node
 from shahrdad.node.config import load
 from shahrdad.node.desk import drafting, drafts
-from shahrdad.node.desk.drafts import Draft
+from shahrdad.node.desk.drafts import Draft, Revision
 from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import Handed
 from shahrdad.node.store.contract import Area
@@ -52,6 +53,37 @@ def submitted(node: Node, author: str = "edna", number: int = 0) -> Draft:
     by = actor(node, author)
     draft = drafting.draft_file(node, example(number), by).draft
     return drafting.submit(node, draft.id, by)
+
+
+def written(node: Node, count: int, author: str = "edna") -> list[str]:
+    """Return the numbers of drafts, each changed in the second after the one before."""
+    by, at = actor(node, author), present()
+    with node.database.transaction() as connection:
+        for n in range(count):
+            revision = Revision("publish", "org-units", "{}", "errors")
+            drafts.create(
+                connection, f"LISTED{n:04}", by, revision, at + timedelta(seconds=n)
+            )
+    return [f"LISTED{n:04}" for n in range(count)]
+
+
+def test_no_draft_is_left_out_of_a_long_list(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch by batch, the last change first; one that changes meanwhile hides none."""
+    monkeypatch.setattr(drafts, "DRAFTS_AT_ONCE", 2)
+    numbers = written(node, 5)
+    connection = node.database.connect()
+    walked = []
+    for draft in drafts.walk(connection, ["draft"]):
+        walked.append(draft.id)
+        if draft.id == numbers[3]:
+            later = (stamp(present() + timedelta(hours=1)), numbers[0])
+            connection.execute("UPDATE draft SET updated=? WHERE id=?", later)
+    found = [draft.id for draft in drafts.find(connection, ["draft"])]
+
+    assert numbers[:0:-1] == walked
+    assert [numbers[0], *numbers[:0:-1]] == found
 
 
 def digest_of(draft: Draft) -> Digest:

@@ -1,5 +1,6 @@
 """Bulk work: the same result as one by one, whatever dies meanwhile."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ from shahrdad.node.config import load
 from shahrdad.node.executor import tasks as task_module
 from shahrdad.node.executor.batch import Entry, publish_all, waves
 from shahrdad.node.executor.choosing import open_executor
-from shahrdad.node.executor.dask import scheduler_address
+from shahrdad.node.executor.dask import scheduler_address, work
 from shahrdad.node.executor.folder import files_of
 from shahrdad.node.executor.local import LocalExecutor
 from shahrdad.node.executor.task_store import Remembering, TaskStore
@@ -350,6 +351,9 @@ def test_batch_toml_says_what_names_do_not(node: Node, tmp_path: Path) -> None:
         "ray://x:1",
         "dask://",
         "dask://x",
+        "dask://x:0",
+        "dask://x:port",
+        "dask://x:1/y",
         "tcp://x:1",
         "local:",
         "local:0",
@@ -361,6 +365,13 @@ def test_unknown_executors_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError) as error:
         open_executor(name, tmp_path)
     assert "EXECUTOR_UNKNOWN" == error.value.reason
+
+
+def test_worker_of_no_scheduler_says_so(tmp_path: Path) -> None:
+    """Where there is no certificate for TLS, or no such computer."""
+    with pytest.raises(UnavailableError) as error:
+        asyncio.run(work("dask://nowhere.invalid:8786", make_config(tmp_path)))
+    assert "EXECUTOR_AWAY" == error.value.reason
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,14 @@ from shahrdad.federation.log.schema import Status
 from shahrdad.federation.static_mirror import StaticMirror
 from shahrdad.federation.verify import checkpoint as checkpoints
 from shahrdad.federation.verify import receipt as receipts
+from shahrdad.node.accounts.moments import present, stamp
 from shahrdad.node.city import Node
 from shahrdad.node.commands import bundle as bundle_commands
 from shahrdad.node.commands import federation as commands
 from shahrdad.node.config import Config
 from shahrdad.node.config_file import render
 from shahrdad.node.console import Common
+from shahrdad.node.peering.clocks import clocks_ahead
 from shahrdad.node.peering.network import federation_status
 from shahrdad.node.peering.peers import known_peers
 from shahrdad.node.peering.rounds import RoundReport, follow_peers, run_round
@@ -105,6 +108,25 @@ def test_old_cosignatures_are_stale(
         states = (fresh, log_of(kerman)["state"])
 
     assert ("confirmed", "stale") == states
+
+
+def test_clock_that_is_behind_shows_in_what_came(tmp_path: Path) -> None:
+    """A cosignature from our future is another clock's; what is old is forgotten."""
+    configs = make_cities(tmp_path, ("kerman", "shiraz"))
+    with opened(*configs.values()) as (kerman, shiraz):
+        put_record(kerman, "budget-1404")
+        with listening(kerman, shiraz):
+            run_round(shiraz)
+            run_round(kerman)
+        agreed = clocks_ahead(kerman, present())
+        early = stamp(present() - timedelta(hours=1))
+        kerman.database.connect().execute("UPDATE log SET verified_at=?", (early,))
+        behind = clocks_ahead(kerman, present())
+        healed = clocks_ahead(kerman, present() + timedelta(hours=48))
+
+    assert ({}, {}) == (agreed, healed)
+    assert ["shiraz.example"] == list(behind)
+    assert 3_500 < behind["shiraz.example"] < 3_700
 
 
 def test_policy_command_writes_what_verify_reads(

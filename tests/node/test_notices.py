@@ -13,8 +13,9 @@ from account_world import PASSWORD, actor, settle, strict_node
 from mail_world import PASSWORD as MAIL_PASSWORD
 from mail_world import USER, Mailbox, mail_server
 from shahrdad.datasets.errors import RequestError
-from shahrdad.node.accounts import people
+from shahrdad.node.accounts import people, tokens
 from shahrdad.node.accounts.moments import present
+from shahrdad.node.accounts.roles import MACHINE, parse_grant, parse_scope
 from shahrdad.node.city import Node
 from shahrdad.node.config import DeliverySection, MailSection
 from shahrdad.node.desk import deliveries, drafting, drafts, mail, notices
@@ -194,6 +195,78 @@ def test_first_failure_of_a_delivery_is_told(node: Node, box: Mailbox) -> None:
     assert "A delivery failed: units" == box.letters[0]["Subject"]
 
 
+def make_token(node: Node, owner: str, days: int, name: str) -> tokens.Token:
+    """Return a token of a person or of a program."""
+    with node.database.transaction() as connection:
+        _, made = tokens.create(
+            connection,
+            node.account_key,
+            MACHINE,
+            people.find(connection, owner),
+            [parse_scope("draft:write")],
+            days=days,
+            name=name,
+            at=present(),
+        )
+    return made
+
+
+def test_a_token_s_end_is_told_twice(node: Node, box: Mailbox) -> None:
+    """14 and 2 days before, once each; after an absence only the later one."""
+    make_token(node, "edna", 90, "بودجه\nBcc: everybody@kerman.ir")
+    end = present() + timedelta(days=90)
+    told = []
+    for days in (20, 14, 13, 3, 2, 1, 0):
+        notices.run(node, end - timedelta(days=days))
+        told.append(len(box.letters))
+    make_token(node, "edna", 90, "again")
+    notices.run(node, end - timedelta(days=1))
+    subjects = [letter["Subject"] for letter in box.letters]
+    page = f"{node.config.public_url}/fa/publish/notices"
+
+    assert [0, 1, 1, 1, 2, 2, 2] == told
+    assert ["edna@kerman.ir"] * 3 == box.recipients
+    assert "بودجه Bcc: everybody@kerman.ir" in subjects[0]
+    assert "Bcc" not in box.letters[0]
+    assert "again" in subjects[2]
+    assert page in box.letters[0].get_content()
+
+
+def test_an_end_that_was_meant_or_made_is_not_told(node: Node, box: Mailbox) -> None:
+    """Nothing of a short token, a revoked one, or where nobody wants letters."""
+    make_token(node, "edna", 2, "for a trial")
+    make_token(node, "petra", 90, "of somebody without letters")
+    revoked = make_token(node, "paul", 90, "revoked")
+    end = present() + timedelta(days=90)
+    box.busy = "451 later"
+    notices.run(node, end - timedelta(days=10))
+    box.busy = ""
+    with node.database.transaction() as connection:
+        tokens.revoke(connection, MACHINE, revoked, present())
+    notices.run(node, end - timedelta(days=9))
+    assert [] == box.recipients
+    # Petra wants letters now: the notice was not used up.
+    choose(node, "petra", "petra@kerman.ir", "en")
+    notices.run(node, end - timedelta(days=8))
+
+    assert ["petra@kerman.ir"] == box.recipients
+
+
+def test_administrators_hear_of_a_program_s_token(node: Node, box: Mailbox) -> None:
+    """A program reads no letters; its token's end would stop a delivery unseen."""
+    with node.database.transaction() as connection:
+        grants = [parse_grant("editor:org-units")]
+        people.add(
+            connection, MACHINE, "hr-system", grants, kind="service", at=present()
+        )
+    choose(node, "adam", "adam@kerman.ir", "en")
+    make_token(node, "hr-system", 30, "nightly")
+    notices.run(node, present() + timedelta(days=20))
+
+    assert ["adam@kerman.ir"] == box.recipients
+    assert "A token ends soon: nightly" in box.letters[0]["Subject"]
+
+
 @pytest.mark.parametrize("security", ["starttls", "none"])
 def test_password_goes_over_tls_alone(
     node: Node, tmp_path: Path, security: str, capfd: pytest.CaptureFixture[str]
@@ -289,7 +362,13 @@ def test_everybody_chooses_on_their_own_page(tmp_path: Path) -> None:
             headers=site,
         )
         path = "/fa/publish/notices"
-        assert "نامه نمی‌فرستد" in one.get(path).text
+        make_token(node, "edna", 10, "<b>nightly")
+        make_token(node, "paul", 90, "of-another")
+        page = one.get(path).text
+        assert "نامه نمی‌فرستد" in page
+        assert "&lt;b&gt;nightly" in page
+        assert "رو به پایان" in page
+        assert "of-another" not in page
         for address, status in (("edna@kerman.ir", 200), ("edna", 422), ("", 200)):
             sent = {"address": address, "language": "en"}
             answer = one.post(path, data=sent, headers=site)

@@ -5,6 +5,7 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.note import Verifier
 from shahrdad.node import record
 from shahrdad.node.city import Node
+from shahrdad.node.commands.publish import publish as command
 from shahrdad.node.config import load
+from shahrdad.node.console import Common
 from shahrdad.node.desk import submissions
 from shahrdad.node.incoming.example_files import find_example, handed
 from shahrdad.node.publish import Outcome, publish, published_parts
@@ -94,6 +97,47 @@ def test_changed_cell_is_a_version_with_its_change(node: Node, tmp_path: Path) -
         outcome.change[name] for name in ("added", "removed", "changed")
     )
     assert {"headcount"} == set(outcome.change["columns"])
+
+
+def everything(node: Node) -> tuple[list[str], list[str]]:
+    """Return every row of the node's database and every file of its data folder."""
+    files = [
+        f"{path.name} {path.stat().st_size}"
+        for path in node.config.data.rglob("*")
+        if path.is_file() and not path.name.startswith("node.db-")
+    ]
+    return list(node.database.connect().iterdump()), sorted(files)
+
+
+def test_dry_run_tells_what_would_change_and_writes_nothing(
+    node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The change is shown cell by cell; a wrong file has code 3; no byte stays."""
+    publish_example(node, "org-units")
+    example = find_example("kerman", "org-units")
+    changed = tmp_path / "changed.csv"
+    text = example.path.read_text("utf-8")
+    changed.write_text(text.replace(",خیر,319", ",خیر,320"), "utf-8")
+    common = Common(config=node.config.folder, lang="en")
+    before = everything(node)
+
+    def told(file: Path, name: str, **options: Any) -> str:
+        command(file, example=f"kerman/{name}", dry_run=True, common=common, **options)
+        return "".join(capsys.readouterr())
+
+    same, other = told(example.path, "org-units"), told(changed, "org-units")
+    with pytest.raises(SystemExit) as ended:
+        told(find_example("kerman", "projects-bad").path, "projects-bad")
+    with pytest.raises(RequestError) as refused:
+        told(changed, "org-units", executor="local")
+
+    assert "Nothing changed: kerman/org-units version 1" in same
+    assert "kerman/org-units would get version 2, 18 rows" in other
+    assert "0 rows added, 0 removed, 1 changed" in other
+    assert {"headcount", "319", "320"} <= set(other.split())
+    assert 3 == ended.value.code
+    assert Reason.PARAMETER_VALUE == refused.value.reason
+    assert before == everything(node)
 
 
 def test_file_with_errors_is_kept_and_publishes_nothing(node: Node) -> None:

@@ -9,7 +9,7 @@ import pytest
 from node_world import make_config, ready
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.city import Node
-from shahrdad.node.commands import bundle, preview, read, search
+from shahrdad.node.commands import bundle, preview, read, search, verify
 from shahrdad.node.config import load
 from shahrdad.node.console import Common
 from shahrdad.node.incoming.example_files import find_example, handed
@@ -88,6 +88,18 @@ def test_package_holds_the_table_and_its_proof(
     assert {"SHA256SUMS", "record.json", "receipt.tlog-proof"} <= names
     assert {one["path"] for one in described["resources"]} <= names
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_receipt_lies_in_a_folder_or_beside_a_name(
+    common: Common, tmp_path: Path
+) -> None:
+    """`-o .` takes the dataset's name, as no name does."""
+    verify.receipt("kerman/org-units", output=tmp_path, common=common)
+    verify.receipt("kerman/org-units", output=tmp_path / "mine", common=common)
+
+    assert {"kerman--org-units--v1", "mine"} == {
+        path.name.partition(".")[0] for path in tmp_path.glob("*.tlog-proof")
+    }
 
 
 def test_package_of_an_unknown_dataset_is_refused(common: Common) -> None:

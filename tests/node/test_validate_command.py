@@ -2,7 +2,8 @@
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.cli import main, unusable_words_said
 from shahrdad.node.incoming.fetched_file import local_file
 
 CSV = b"id,name\n1,a\n"
@@ -97,3 +99,55 @@ def test_object_is_read_from_the_store(tmp_path: Path) -> None:
         pass
 
     assert Reason.OBJECT_NOT_HELD == caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "code"),
+    [
+        (["--standard", "nothing"], "STANDARD_UNKNOWN", 2),
+        (["--schema", "nofile.json"], "FILE_NOT_FOUND", 5),
+        (["--schema", "a.csv"], "JSON_SYNTAX", 2),
+        (["--schema", "list.json"], "JSON_SYNTAX", 2),
+        (["--schema", "k" * 300], "PATH_REFUSED", 2),
+        (["--standard", "projects", "--html", "no/such/folder"], "PATH_REFUSED", 2),
+        ([], "SCHEMA_NEEDED", 2),
+    ],
+)
+def test_wrong_words_are_said_in_a_sentence(
+    words: list[str],
+    said: str,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A name mistyped, a file of another kind, a folder that is not there."""
+    (tmp_path / "a.csv").write_bytes(CSV)
+    (tmp_path / "list.json").write_text("[]")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["shahrdad", "validate", "a.csv", *words])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert code == ended.value.code
+    assert f"({said})" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("unusable", "reason", "said"),
+    [
+        (lambda: "kerman/\udce3".encode(), Reason.WORD_NOT_TEXT, "kerman/\\udce3"),
+        (lambda: timedelta(hours=10**20), Reason.NUMBER_TOO_LARGE, "too large"),
+        (lambda: Path("/proc/nothing").write_text(""), Reason.PATH_REFUSED, "/proc/n"),
+    ],
+)
+def test_words_of_no_use_are_said(
+    unusable: Callable[[], object], reason: Reason, said: str
+) -> None:
+    """Whoever stumbles over a word, a database or the system: a sentence tells it."""
+    with pytest.raises(RequestError) as caught, unusable_words_said():
+        unusable()
+
+    assert reason is caught.value.reason
+    assert said in caught.value.text("en")

@@ -14,7 +14,7 @@ point leaves a verified prefix, and `keep` stores what waits of it.
         incoming.keep()
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 from shahrdad.datasets.errors import ConflictError, PeerError, Reason
 from shahrdad.federation.forks import Prove
 from shahrdad.federation.limits import WITHDRAWALS_FREE
+from shahrdad.federation.log.schema import WrongPrev
 from shahrdad.federation.log.store import LogState, Status
 from shahrdad.federation.reader import LogChunk, LogStart
 from shahrdad.federation.stream import LogStream, VerifiedChunk, joined
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # read again. A transaction of so many holds up other writers for less than a second.
 ENTRIES_AT_ONCE = 8_192
 BYTES_AT_ONCE = 16_777_216  # of bodies
+WARNINGS_KEPT = 10  # of one stream
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class Pulled:
     complete: bool = False
     dropped: list[Digest] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)  # never applied
+    wrong_prevs: int = 0  # entries, applied all the same
+    first_wrong_prevs: list[WrongPrev] = field(default_factory=list)
     # Each key that the stream touched, and whether it was live before; empty at first
     # contact, when none was.
     live_before: dict[str, bool] = field(default_factory=dict)
@@ -58,6 +62,11 @@ class Pulled:
     def entries(self) -> int:
         """How many entries are new."""
         return self.size - self.first
+
+    def warn(self, wrong: Sequence[WrongPrev]) -> None:
+        """Count wrong `prev`s, and keep the first of them for the ledger."""
+        self.wrong_prevs += len(wrong)
+        self.first_wrong_prevs += wrong[: WARNINGS_KEPT - len(self.first_wrong_prevs)]
 
 
 class Incoming:

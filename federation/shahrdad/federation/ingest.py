@@ -389,6 +389,7 @@ class Ingest:
                 if error.reason is not Reason.OLD_SIZE_CONFLICT:
                     raise
             else:
+                pulled.warn(appended.wrong_prevs)
                 pulled.dropped.extend(appended.dropped)
                 if appended.dropped:
                     self._on_dropped(growth.origin, appended.dropped)

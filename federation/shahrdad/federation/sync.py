@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 from shahrdad.datasets.errors import (
     ConflictError,
+    PeerError,
     Reason,
     RequestError,
     ShahrdadError,
@@ -27,6 +28,7 @@ from shahrdad.datasets.errors import (
 from shahrdad.federation.incoming import Pulled
 from shahrdad.federation.ingest import Ingest
 from shahrdad.federation.limits import PEERS_AT_ONCE_MAX, WAIT_SECONDS_MAX
+from shahrdad.federation.log.schema import WrongPrev
 from shahrdad.federation.log.store import LogState, PeerState, Problem, Status
 from shahrdad.federation.reader import Head, HeadsPage, LogReader
 from shahrdad.federation.standing import is_stale
@@ -67,6 +69,7 @@ class _Turn:
     quarantined: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
     not_applied: dict[str, int] = field(default_factory=dict)
+    wrong_prevs: dict[str, int] = field(default_factory=dict)
     # Origin → size before, and which of the touched keys were live then.
     live_before: dict[str, tuple[int, dict[str, bool]]] = field(default_factory=dict)
     own_ahead: int = 0
@@ -367,10 +370,15 @@ class Syncer:
         if pulled.refused:
             refused = turn.not_applied.get(origin, 0) + len(pulled.refused)
             turn.not_applied[origin] = refused
+        if pulled.wrong_prevs:
+            wrong = turn.wrong_prevs.get(origin, 0) + pulled.wrong_prevs
+            turn.wrong_prevs[origin] = wrong
         for index, detail in pulled.refused[:10]:
             self._store.add_problem(
                 Problem(self._now(), "", origin, index, Reason.MALFORMED.value, detail)
             )
+        for one in pulled.first_wrong_prevs:
+            self._store.add_problem(_warning(self._now(), origin, one))
 
     def _compare_own(self, log: LogState, size: int, note: bytes, turn: _Turn) -> None:
         """Compare our own log; it is never pulled here (federation 4.6)."""
@@ -450,6 +458,7 @@ class Syncer:
         """Put together what the turns found and what the store says now."""
         dropped: dict[str, int] = {}
         not_applied: dict[str, int] = {}
+        wrong_prevs: dict[str, int] = {}
         before: dict[str, tuple[int, dict[str, bool]]] = {}
         for turn in turns:
             report.peers.append(turn.report)
@@ -459,6 +468,7 @@ class Syncer:
             for total, part in (
                 (dropped, turn.dropped),
                 (not_applied, turn.not_applied),
+                (wrong_prevs, turn.wrong_prevs),
             ):
                 for origin, count in part.items():
                     total[origin] = total.get(origin, 0) + count
@@ -473,6 +483,7 @@ class Syncer:
             line = self._log_report(origin, held.get(origin), before.get(origin))
             line.redacted = dropped.get(origin, 0)
             line.not_applied = not_applied.get(origin, 0)
+            line.wrong_prevs = wrong_prevs.get(origin, 0)
             report.logs.append(line)
         report.finished = self._now()
 
@@ -544,3 +555,19 @@ def _listed(keys: set[str]) -> list[str]:
 def _text(moment: datetime) -> str:
     """Return a time as RFC 3339, which sorts as text."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _warning(at: str, origin: str, wrong: WrongPrev) -> Problem:
+    """Return the line of the ledger about an entry with a wrong `prev`."""
+    given, actual = (
+        "null" if index is None else index for index in (wrong.given, wrong.actual)
+    )
+    said = PeerError(
+        Reason.PREV_WRONG,
+        index=wrong.index,
+        key=wrong.key,
+        given=given,
+        actual=actual,
+    )
+    texts = said.text("en"), said.text("fa")
+    return Problem(at, "", origin, wrong.index, said.reason.value, *texts)

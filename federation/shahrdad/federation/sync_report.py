@@ -36,6 +36,7 @@ class LogReport:
     withdrawn_keys: int = 0
     redacted: int = 0
     not_applied: int = 0  # entries that this version must not apply
+    wrong_prevs: int = 0  # entries that misname the one of their key before them
     missing_bodies: int = 0
     stale: bool = False
 
@@ -213,6 +214,8 @@ def _log_lines(log: LogReport, language: Language) -> list[str]:
         facts.append(say["redacted"].format(count=log.redacted))
     if log.not_applied:
         facts.append(say["not_applied"].format(count=log.not_applied))
+    if log.wrong_prevs:
+        facts.append(say["wrong_prevs"].format(count=log.wrong_prevs))
     if log.missing_bodies:
         facts.append(say["missing_bodies"].format(count=log.missing_bodies))
     if log.stale:
@@ -259,6 +262,7 @@ SENTENCES: dict[Language, dict[str, str]] = {
         "withdrawn": "{count} پس‌گرفته",
         "redacted": "{count} محوشده",
         "not_applied": "{count} درایهٔ ناشناخته",
+        "wrong_prevs": "{count} درایه با prev نادرست",
         "missing_bodies": "{count} شناسنامه هنوز نرسیده",
         "stale": "تأیید گواهان کهنه است",
         "never_seen": "هنوز دیده نشده",
@@ -281,6 +285,7 @@ SENTENCES: dict[Language, dict[str, str]] = {
         "withdrawn": "{count} withdrawn",
         "redacted": "{count} redacted",
         "not_applied": "{count} entries not understood",
+        "wrong_prevs": "{count} entries with a wrong prev",
         "missing_bodies": "{count} records not arrived yet",
         "stale": "its cosignatures are stale",
         "never_seen": "never seen yet",

@@ -14,6 +14,7 @@ from shahrdad.datasets.errors import ShahrdadError
 from shahrdad.node.catalog import Catalog, Dataset
 from shahrdad.node.config import Config
 from shahrdad.node.database import Database
+from shahrdad.node.made_files import made_of
 from shahrdad.node.search import index as search_index
 
 if TYPE_CHECKING:
@@ -93,10 +94,9 @@ class Cards:
             (self.mark, self._config.public_url),
         )
         content, log, fiscal_year, title_key, withdrawal = row
-        catalog = Catalog(lambda: connection)
-        (found,) = catalog.by_ids([dataset])
+        (found,) = Catalog(lambda: connection).by_ids([dataset])
         try:
-            card, body = self._made(catalog, found, content, withdrawal)
+            card, body = self._made(connection, found, content, withdrawal)
         except UNMAKEABLE:
             return
         _put(connection, self.mark, found, card, (log, fiscal_year, title_key))
@@ -112,7 +112,7 @@ class Cards:
 
     def _made(
         self,
-        catalog: Catalog,
+        connection: sqlite3.Connection,
         dataset: Dataset,
         content: bytes,
         withdrawal: int | None,
@@ -120,10 +120,11 @@ class Cards:
         from shahrdad.node.http.card_making import make
 
         body = json.loads(content)
-        _, version = catalog.version(dataset.ref)
+        _, version = Catalog(lambda: connection).version(dataset.ref)
         if dataset.state == "withdrawn" and withdrawal is None:
             withdrawal = dataset.index
-        return make(self._config, dataset, version, body, withdrawal), body
+        files = made_of(connection, version.digest)
+        return make(self._config, dataset, version, body, withdrawal, files), body
 
 
 def _remove(connection: sqlite3.Connection, dataset: int) -> None:

@@ -49,6 +49,7 @@ class HttpSection:
     port: int = 8080
     requests_per_minute: int = 1200  # of one caller, in plain requests; 0 = uncounted
     requests_burst: int = 300
+    drain_seconds: int = 3  # answered after SIGTERM, while /readyz says 503
     trusted_proxies: tuple[str, ...] = ()  # networks whose forwarding is believed
     security_contact: str = ""  # of security.txt: mailto:… or https://…; empty = none
 

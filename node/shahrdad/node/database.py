@@ -34,6 +34,7 @@ def migrations() -> tuple[str, ...]:
         card_schema,
         catalog_schema,
         feedback,
+        made_files,
         reuses,
         tally_schema,
         usage,
@@ -70,6 +71,8 @@ def migrations() -> tuple[str, ...]:
         *log_store.MIGRATIONS[2:3],
         *usage.MIGRATIONS,
         *tally_schema.MIGRATIONS,
+        *made_files.MIGRATIONS,
+        *desk.TOKEN_NOTICES,
     )
 
 

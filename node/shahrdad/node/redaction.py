@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shahrdad.datasets.errors import RequestError, ShahrdadError
 from shahrdad.federation.verify import strict_json
 from shahrdad.federation.verify.digest import Digest
-from shahrdad.node import record
+from shahrdad.node import made_files, record
 from shahrdad.node.accounts import audit
 from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import MACHINE
@@ -104,6 +104,7 @@ def remove_unnamed(node: "Node", digests: Iterable[Digest]) -> int:
     """
     named = _named(node)
     connection = node.database.connect()
+    made_files.forget_redacted(connection)
     count = 0
     for derived, _ in list(node.store.list(Area.DERIVED)):
         # Which export came from which table is not stored; all can be made again.

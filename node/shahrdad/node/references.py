@@ -95,7 +95,9 @@ def copy_table(store: "ObjectStore", parts: Sequence[Digest], path: Path) -> Non
     writer: pq.ParquetWriter | None = None
     for part in parts:
         with store.open(Area.OBJECT, part) as source:
-            table = pq.ParquetFile(pa.BufferReader(source.read())).read()
+            table = pq.ParquetFile(pa.BufferReader(source.read())).read(
+                use_threads=False
+            )
         writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table)
     if writer is not None:

@@ -6,21 +6,32 @@
     house    a thread: approvals that a kill left, and what is kept too long
     rounds   a thread: one round with all peers, then at the configured interval
 
-SIGTERM or SIGINT: no new calls, running ones get a moment, the write-ahead log is
-folded in, exit 0. A second signal ends at once. A kill loses nothing acknowledged.
+SIGTERM ends all of it in order:
+
+    at once      /readyz answers 503 "stopping"; no round and no housekeeping begins
+    drain        for `http.drain_seconds` every call is answered as before, until
+                 whoever stands in front has looked at /readyz and sends nothing more
+    requests     no new calls; those that run get `REQUESTS_SECONDS`
+    the rest     jobs, the round and the publication that run get what is left of
+                 `END_SECONDS`; the write-ahead log is folded in, and the exit is 0
+
+SIGINT is the same without the drain: at a terminal nobody stands in front. A second
+signal ends at once. A kill loses nothing acknowledged.
 """
 
 import asyncio
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 
 from shahrdad.datasets.errors import Reason, ShahrdadError, UnavailableError
 from shahrdad.federation.server import FederationServer
@@ -34,7 +45,11 @@ from shahrdad.node.peering.peers import known_peers
 from shahrdad.node.peering.rounds import RoundReport, follow_peers, run_round
 
 FOLLOW_SECONDS = 0.5  # another process publishes into the same database
-GRACE_SECONDS = 15
+REQUESTS_SECONDS = 15  # for the requests that run at a stop
+# For all that comes after the drain. The unit and the compose file kill later than both
+# together; a test compares them.
+END_SECONDS = 24
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +82,29 @@ class _Server(uvicorn.Server):
 
 async def serve(
     node: Node, *, once_ready: Callable[[Addresses], None] = lambda _: None
-) -> None:
-    """Serve until a signal comes.
+) -> list[str]:
+    """Serve until a signal comes, and end in order.
 
     Args:
         node: The node.
         once_ready: Told where it listens, when it does.
 
+    Returns:
+        What did not end in time: the caller ends the process over it. A job goes on at
+        the next start, and so does a round.
+
     Raises:
         UnavailableError: PORT_TAKEN.
     """
     log = structlog.get_logger()
-    stopping = asyncio.Event()
-    _stop_on_signals(stopping)
+    told = _signals()
     listener = bind(node.config.http.host, node.config.http.port)
     app = create_app(cast("NodeView", node))
-    http = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
+    http = _http_server(app)
     federation = federation_server(node)
-    ended = threading.Event()
+    stopping, ended = app.state.stopping, threading.Event()
+    threads = _threads(node, app, stopping, ended)
     serving: asyncio.Task[None] | None = None
-    threads = [
-        threading.Thread(target=_follow, args=(node, ended), name="follow"),
-        threading.Thread(target=_rounds, args=(node, ended), name="rounds"),
-        threading.Thread(target=housekeeping.run, args=(node, ended), name="house"),
-    ]
-    if app.state.usage is not None:
-        counting = threading.Thread(
-            target=app.state.usage.run, args=(ended,), name="usage"
-        )
-        threads.append(counting)
     try:
         grpc_port = await _start(federation, node)
         serving = asyncio.create_task(http.serve(sockets=[listener]))
@@ -118,21 +118,80 @@ async def serve(
         )
         log.info("serving", http=addresses.http, grpc=addresses.grpc)
         once_ready(addresses)
-        await stopping.wait()
-        log.info("stopping")
+        number = await told
+        stopping.set()
+        drain_seconds = node.config.http.drain_seconds * (number == signal.SIGTERM)
+        log.info("stopping", drain_seconds=drain_seconds)
+        await asyncio.sleep(drain_seconds)
     finally:
-        ended.set()
+        stopping.set()
+        deadline = time.monotonic() + END_SECONDS
         http.should_exit = True
+        stops: list[Awaitable[None]] = [federation.stop(REQUESTS_SECONDS)]
         if serving is not None:
-            await serving
-        await federation.stop(grace_seconds=GRACE_SECONDS)
-        if app.state.jobs is not None:
-            await asyncio.to_thread(app.state.jobs.stop, GRACE_SECONDS)
-        for thread in threads:
-            if thread.ident is not None:
-                await asyncio.to_thread(thread.join)
+            stops.append(serving)
+        await asyncio.gather(*stops)
+        # Not before the last request: its reading is still to be counted.
+        ended.set()
+        unfinished = await _unfinished(app, threads, deadline)
+        if http.server_state.tasks:
+            unfinished.append("requests")
         node.database.connect().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        log.info("stopped")
+        log.info("stopped", unfinished=unfinished)
+    return unfinished
+
+
+def _http_server(app: Starlette) -> _Server:
+    """Return the HTTP server, not yet started."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=REQUESTS_SECONDS,
+    )
+    return _Server(config)
+
+
+def _threads(
+    node: Node, app: Starlette, stopping: threading.Event, ended: threading.Event
+) -> list[threading.Thread]:
+    """Return the threads beside the servers, not yet started.
+
+    Args:
+        node: The node.
+        app: Its application.
+        stopping: Ends those that begin work of their own.
+        ended: Ends those that follow what requests do.
+    """
+    threads = [
+        threading.Thread(target=_follow, args=(node, ended), name="follow"),
+        threading.Thread(target=_rounds, args=(node, stopping), name="rounds"),
+        threading.Thread(target=housekeeping.run, args=(node, stopping), name="house"),
+    ]
+    if app.state.usage is not None:
+        count = app.state.usage.run
+        threads.append(threading.Thread(target=count, args=(ended,), name="usage"))
+    return threads
+
+
+async def _unfinished(
+    app: Starlette, threads: list[threading.Thread], deadline: float
+) -> list[str]:
+    """Wait for jobs and threads until a deadline; return what still runs then."""
+    found = []
+    if app.state.jobs is not None and not await asyncio.to_thread(
+        app.state.jobs.stop, deadline - time.monotonic()
+    ):
+        found.append("jobs")
+    for thread in threads:
+        if thread.ident is not None:
+            left = max(0.0, deadline - time.monotonic())
+            await asyncio.to_thread(thread.join, left)
+            if thread.is_alive():
+                found.append(thread.name)
+    return found
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -167,17 +226,21 @@ async def _start(federation: FederationServer, node: Node) -> int:
         ) from error
 
 
-def _stop_on_signals(stopping: asyncio.Event) -> None:
-    """Stop in order at the first signal, at once at the second."""
+def _signals() -> asyncio.Future[int]:
+    """Return what gets the first signal's number; the second one ends the process."""
     loop = asyncio.get_running_loop()
+    told: asyncio.Future[int] = loop.create_future()
 
     def stop(number: int) -> None:
-        stopping.set()
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_DFL)
+        for each in STOP_SIGNALS:
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        if not told.done():  # both may come before either is dealt with
+            told.set_result(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
+    for each in STOP_SIGNALS:
+        loop.add_signal_handler(each, stop, each)
+    return told
 
 
 def _follow(node: Node, ended: threading.Event) -> None:
@@ -214,7 +277,7 @@ def _rounds(node: Node, ended: threading.Event) -> None:
         return
     while not ended.is_set() and known_peers(node) and interval:
         try:
-            report = run_round(node)
+            report = run_round(node, stopping=ended)
             log.info("round", **report.counts())
         except ShahrdadError as error:
             log.error("round", reason=error.reason, detail=str(error))

@@ -4,19 +4,21 @@ import html
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from account_world import PASSWORD, Person, settle, strict_node, token_of
+from account_world import PASSWORD, Person, actor, settle, strict_node, token_of
 from shahrdad.node.accounts import audit
+from shahrdad.node.accounts.moments import present
 from shahrdad.node.accounts.roles import ALLOWED, Role
 from shahrdad.node.city import Node
 from shahrdad.node.desk import drafting, drafts, intakes, jobs
 from shahrdad.node.desk.intake_works import JUDGE, LOOK, WORKS
 from shahrdad.node.http.app import create_app
+from shahrdad.node.http.publishing import queue
 from shahrdad.node.http.publishing.counter import Door
 from shahrdad.node.http.publishing.routes import doors
 from shahrdad.node.http.publishing.signing_in import _INSIDE
@@ -95,6 +97,34 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield Desk(node, people, one, {})
     app.state.jobs.stop(5)
     node.close()
+
+
+def test_a_long_queue_is_read_page_by_page(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every draft once, by links alone; a cursor of another list is refused."""
+    monkeypatch.setitem(queue.PARTS, "mine", replace(queue.PARTS["mine"], shown=2))
+    by, numbers = actor(desk.node, "edna"), {f"LISTED{n}" for n in range(5)}
+    with desk.node.database.transaction() as connection:
+        for number in numbers:
+            revision = drafts.Revision("publish", "org-units", "{}", "errors")
+            drafts.create(connection, number, by, revision, present())
+    address, other, pages = "/fa/publish", "", 0
+    seen: list[str] = []
+    while address:
+        text = desk.ask("GET", address, "edna").text
+        seen += re.findall(r"/fa/publish/(LISTED\d)", text)
+        older = re.search(r'href="(/fa/publish\?part=mine[^"]+)" rel="next"', text)
+        address, pages = html.unescape(older[1]) if older else "", pages + 1
+        other = address.replace("part=mine", "part=published") or other
+    refused = desk.ask("GET", other, "edna")
+    with desk.node.database.transaction() as connection:
+        for number in numbers:
+            drafts.discard(connection, drafts.get(connection, number), by, present())
+
+    assert sorted(numbers) == sorted(seen)
+    assert pages >= 3
+    assert 400 == refused.status_code
 
 
 def place(door: Door, language: str = "fa") -> str:

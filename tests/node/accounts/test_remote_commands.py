@@ -1,6 +1,7 @@
 """`shahrdad remote`: from the city unit's own computer, with a token, no node there."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from account_world import settle, strict_node, token_of
+from account_world import actor, settle, strict_node, token_of
 from page_server import served
 from shahrdad.datasets.errors import (
     ConflictError,
@@ -18,9 +19,11 @@ from shahrdad.datasets.errors import (
     RequestError,
     UnavailableError,
 )
+from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
 from shahrdad.node.cli import main
-from shahrdad.node.desk import remote_desk
+from shahrdad.node.desk import drafts, remote_desk
+from shahrdad.node.desk.draft_view import page_of
 from shahrdad.node.desk.remote_desk import Answer, RemoteDesk, checked_address, refusal
 from shahrdad.node.http.app import create_app
 from shahrdad.node.http.write import drafts_api
@@ -109,7 +112,7 @@ def test_a_file_goes_public_from_another_computer(
     paul = ("--token-file", tokens["paul"])
 
     code, _, told = ran("publish", *said, *edna, "--dry-run")
-    assert (0, True) == (code, "would get a new version" in told)
+    assert (0, True) == (code, "would get version 1, 18 rows" in told)
     assert "[]" == ran("drafts", *edna, "--json")[1].strip()
 
     code, out, _ = ran("publish", *said, *edna, "--title", "واحدها", "--json")
@@ -132,6 +135,38 @@ def test_a_file_goes_public_from_another_computer(
     code, out, _ = ran("return", wish["id"], "--reason", "no", *paul, "--json")
     wish = json.loads(out)
     assert (0, "returned", "no") == (code, wish["state"], wish["reason"])
+
+
+def test_a_long_list_of_drafts_comes_in_pages(
+    ran: Ran,
+    tokens: dict[str, Path],
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every draft once, by the node's cursor; a list without an end is refused."""
+    by, numbers = actor(node, "edna"), [f"LISTED{n}" for n in range(4)]
+    with node.database.transaction() as connection:
+        for number in numbers:
+            revision = drafts.Revision("publish", "org-units", "{}", "errors")
+            drafts.create(connection, number, by, revision, present())
+    edna = ("--token-file", tokens["edna"], "--json")
+    monkeypatch.setattr(remote_desk, "DRAFTS_AT_ONCE", 2)
+    # As many pages as the drafts need, and one fewer.
+    states: list[drafts.State] = ["draft", "submitted", "returned", "approved"]
+    everything, _ = page_of(node, by, states, limit=100)
+    pages = math.ceil(len(everything) / 2)
+    monkeypatch.setattr(remote_desk, "REMOTE_PAGES_MAX", pages)
+    code, out, _ = ran("drafts", *edna)
+    monkeypatch.setattr(remote_desk, "REMOTE_PAGES_MAX", pages - 1)
+    refused, told, _ = ran("drafts", *edna)
+    with node.database.transaction() as connection:
+        for number in numbers:
+            drafts.discard(connection, drafts.get(connection, number), by, present())
+    listed = [one["id"] for one in json.loads(out)]
+
+    assert (0, 7) == (code, refused)
+    assert [one.id for one in everything] == listed
+    assert "NODE_ANSWER" == json.loads(told)["reason"]
 
 
 def test_a_wrong_file_comes_back_marked(

@@ -331,7 +331,9 @@ def test_dry_run_judges_and_keeps_nothing(office: Office) -> None:
     path = "/v1/datasets/kerman/org-units/publish?dry_run=true"
     answer = office.ask("POST", path, token, json=body)
 
-    assert (200, True) == (answer.status_code, answer.json()["valid"])
+    found = answer.json()
+
+    assert (200, True, 18) == (answer.status_code, found["valid"], found["rows"])
     assert before == office.ask("GET", "/v1/drafts", token).json()
 
 

@@ -9,6 +9,7 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, parse
 from starlette.testclient import TestClient
 
+from shahrdad.federation.verify.digest import Digest
 from shared_data import SHARED, needs_shared
 
 DCAT = "http://www.w3.org/ns/dcat#"
@@ -71,17 +72,18 @@ def test_persian_literal_is_first(client: TestClient) -> None:
     assert ["بودجهٔ ۱۴۰۴ شهرداری کرمان", "Budget 1404 of Kerman"] == titles
 
 
-def test_checksum_is_the_one_of_the_record(client: TestClient) -> None:
-    """A harvester can check the Parquet file that it fetches."""
-    digest = client.get(f"{REF}.json").json()["resources"][0]["sha256"]
-    found = [
+def test_checksums_are_those_of_the_files(client: TestClient) -> None:
+    """A harvester can check what it fetches: Parquet, and a CSV that was once made."""
+    csv = client.get(f"{REF}/v/2/budget-lines.csv").content
+    parquet = client.get(f"{REF}.json").json()["resources"][0]["sha256"]
+    found = {
         one.object.value
         for one in triples(client, f"{REF}.ttl")
         if one.predicate == NamedNode(f"{SPDX}checksumValue")
         and isinstance(one.object, Literal)
-    ]
+    }
 
-    assert [digest] == found
+    assert {parquet, Digest.of(csv).hex} == found
 
 
 def test_catalog_of_changes(client: TestClient) -> None:

@@ -16,6 +16,7 @@ SCRIPTS_BYTES_MAX = 25_000
 FONTS_BYTES_MAX = 100_000
 ELEMENTS_MAX = 1_500  # more makes a phone slow
 LARGE = ("/projects/map",)  # a map brings its own script
+LONG = ("/api/reference", "/rows")  # every operation; fifty rows of every column
 
 
 def weight(client: TestClient, addresses: list[str]) -> int:
@@ -25,7 +26,7 @@ def weight(client: TestClient, addresses: list[str]) -> int:
 
 @pytest.mark.parametrize("language", ["fa", "en"])
 def test_every_page_is_light(client: TestClient, language: str) -> None:
-    """HTML, styles and scripts of each page stay within their bounds."""
+    """HTML, elements, styles and scripts of each page stay within their bounds."""
     found = {}
     for path in (*PATHS, "/d/kerman/projects", "/d/kerman/budget-1404", "/datasets"):
         answer = client.get(f"/{language}{path}")
@@ -33,6 +34,8 @@ def test_every_page_is_light(client: TestClient, language: str) -> None:
         scripts = re.findall(r'<script[^>]* src="([^"]+)"', answer.text)
         heavy = {
             "html": len(gzip.compress(answer.content, 6)) > HTML_BYTES_MAX,
+            "elements": len(re.findall(r"<\w", answer.text)) > ELEMENTS_MAX
+            and not path.partition("?")[0].endswith(LONG),
             "styles": weight(client, styles) > STYLES_BYTES_MAX,
             "scripts": weight(client, scripts) > SCRIPTS_BYTES_MAX
             and path.partition("?")[0] not in LARGE,

@@ -126,6 +126,42 @@ def test_the_page_has_duckdb_s_amounts(priced: World) -> None:
     assert "/en/d/kerman/prices/v/1" in years
 
 
+def test_cities_are_compared_at_the_prices_of_one_year(priced: World) -> None:
+    """The amount of a year is DuckDB's times the index, here and over the years."""
+    client = TestClient(create_app(priced))
+    asked = "/en/compare?measure=uses&year=1403&city=kerman"
+    nominal, real = client.get(asked).text, client.get(f"{asked}&prices=real").text
+    (row,) = duckdb.sql(
+        "select sum(coalesce(amended_rial, approved_rial))::HUGEINT * 280 / 200 from"
+        f" read_parquet('{parquet(priced, 'kerman/budget-1403')}') where side = 'use'"
+        " and not is_subtotal and budget_scope = 'municipality'"
+    ).fetchall()
+    cell = f">{milliard(round(row[0]))}</td>"
+
+    assert 2 == real.count(cell)
+    assert cell not in nominal
+    assert "measure=uses&amp;year=1403&amp;city=kerman&amp;prices=real" in nominal
+    for word in ("Prices of 1404", "1400=100", "invented for this test"):
+        assert word in real
+    assert "kerman/prices/v/1" in real
+    assert "Prices of 1404" not in client.get("/en/compare?measure=systems").text
+
+
+def test_a_year_that_the_index_does_not_know_has_no_real_value(
+    priced: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is guessed: the city stands there with the reason in words."""
+    levels = {1403: Fraction(200)}
+    found = PriceIndex("Index", "", "", levels, Input("kerman/prices", 1, "0" * 64))
+    monkeypatch.setattr("shahrdad.node.http.portal.compare.index_of", lambda *_: found)
+    client = TestClient(create_app(priced))
+    text = client.get("/en/compare?measure=uses&year=1404&prices=real").text
+
+    assert "Prices of 1403" in text
+    assert "The price index has no value for this year" in text
+    assert "Not known to the index:" in text
+
+
 def test_a_node_that_names_no_index_says_so(client: TestClient) -> None:
     """Nothing is adjusted in silence, and the choice is not offered."""
     page = client.get(f"{PAGE}?prices=real").text

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from shahrdad.datasets.errors import ConflictError, Reason, RequestError
 from shahrdad.federation.log.columns import insert_rows
 from shahrdad.federation.log.reading import marks, parts, stored_tile
-from shahrdad.federation.log.schema import LogState, Status
+from shahrdad.federation.log.schema import LogState, Status, WrongPrev
 from shahrdad.federation.verify import entry as entries
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.federation.verify.entry import Entry
@@ -86,6 +86,48 @@ def newest_among(parsed: Iterable[Entry]) -> Newest:
         for entry in parsed
         if entry.key is not None
     }
+
+
+def wrong_prevs(
+    connection: sqlite3.Connection, log: int, growth: Growth
+) -> tuple[WrongPrev, ...]:
+    """Return the entries that name a wrong former entry of their key.
+
+    Called before `apply_keys`. Nothing depends on what is named: it is a warning.
+    """
+    puts = growth.puts
+    named = list(zip(puts.indexes, puts.keys, puts.prevs, strict=True))
+    others = [(one.index, one.key, one.prev) for one in growth.others if one.key]
+    if others:
+        named = sorted([*named, *others])
+    newest = newest_indexes(connection, log, {key for _, key, _ in named})
+    wrong = []
+    for index, key, prev in named:
+        actual = newest.get(key)
+        if prev != actual:
+            wrong.append(WrongPrev(index, key, prev, actual))
+        newest[key] = index
+    return tuple(wrong)
+
+
+def newest_indexes(
+    connection: sqlite3.Connection, log: int, keys: Iterable[str]
+) -> dict[str, int]:
+    """Return the index of the newest entry of each key that has one."""
+    (any_gone,) = connection.execute(
+        "SELECT EXISTS(SELECT 1 FROM gone WHERE log=?)", (log,)
+    ).fetchone()
+    found: dict[str, int] = {}
+    for table in ("live", "gone") if any_gone else ("live",):
+        for part in parts(sorted(keys)):
+            found.update(
+                connection.execute(
+                    f"SELECT key,idx FROM {table} WHERE log=?"  # noqa: S608
+                    f" AND key IN ({marks(part)})",
+                    (log, *part),
+                ).fetchall()
+            )
+    return found
 
 
 def apply_keys(connection: sqlite3.Connection, log: int, newest: Newest) -> None:

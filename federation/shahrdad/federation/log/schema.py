@@ -159,16 +159,28 @@ class LogState:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongPrev:
+    """An entry whose `prev` is not the entry of its key that came before it."""
+
+    index: int
+    key: str
+    given: int | None
+    actual: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """What a transaction added to a log.
 
     Attributes:
         size: Entries stored now.
         dropped: Digests whose content a redaction removed from this node.
+        wrong_prevs: Entries that were applied, and are worth a warning.
     """
 
     size: int
     dropped: tuple[Digest, ...]
+    wrong_prevs: tuple[WrongPrev, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

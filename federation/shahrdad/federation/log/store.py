@@ -41,6 +41,7 @@ from shahrdad.federation.log.applying import (
     newest_of,
     replay,
     settle_refs,
+    wrong_prevs,
 )
 from shahrdad.federation.log.columns import insert_rows
 from shahrdad.federation.log.ledger import LogLedger
@@ -142,13 +143,14 @@ class LogStore(LogReading, LogLedger):
             indexes = range(growth.start, growth.end)
             insert_rows(connection, "entry", log, indexes, growth.raws)
             grow_tiles(connection, log, growth)
+            wrong = wrong_prevs(connection, log, growth)
             apply_keys(connection, log, newest_of(growth))
             dropped, stored = apply_bodies(connection, log, growth, bodies)
             connection.execute(
                 "UPDATE log SET size=?,frontier=?,body_bytes=body_bytes+? WHERE id=?",
                 (growth.end, growth.frontier.to_bytes(), stored, log),
             )
-        return Appended(growth.end, dropped)
+        return Appended(growth.end, dropped, wrong)
 
     def put_bodies(self, bodies: Mapping[Digest, bytes]) -> list[Digest]:
         """Store bodies that entries name and that were missing.

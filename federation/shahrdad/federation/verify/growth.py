@@ -128,6 +128,7 @@ def joined(growths: Sequence[Growth]) -> Growth:
             list(chain.from_iterable(one.keys for one in puts)),
             list(chain.from_iterable(one.digests for one in puts)),
             list(chain.from_iterable(one.sizes for one in puts)),
+            list(chain.from_iterable(one.prevs for one in puts)),
         ),
         tuple(chain.from_iterable(growth.others for growth in growths)),
         tuple(chain.from_iterable(growth.refused for growth in growths)),

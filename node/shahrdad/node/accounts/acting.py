@@ -32,7 +32,7 @@ def read_token(file: Path | None) -> str:
             credential `shahrdad-token` are looked at, in this order.
 
     Raises:
-        RequestError: TOKEN_NEEDED, FILE_NOT_FOUND.
+        RequestError: TOKEN_NEEDED, FILE_NOT_FOUND, PATH_REFUSED: no token is in it.
     """
     named = file or _path("SHAHRDAD_TOKEN_FILE")
     if named is None and os.environ.get("SHAHRDAD_TOKEN"):
@@ -44,7 +44,12 @@ def read_token(file: Path | None) -> str:
         raise RequestError(Reason.TOKEN_NEEDED)
     if not named.is_file():
         raise RequestError(Reason.FILE_NOT_FOUND, path=str(named))
-    return named.read_text("utf-8").strip()
+    text = named.read_text("utf-8", "replace").strip()
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise RequestError(
+            Reason.PATH_REFUSED, path=str(named), detail="it holds no token"
+        )
+    return text
 
 
 def acting(node: "Node", file: Path | None = None) -> Actor:

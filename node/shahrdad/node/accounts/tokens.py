@@ -52,6 +52,11 @@ class Token:
     used_day: str | None
     used_network: str | None
 
+    @property
+    def label(self) -> str:
+        """What people call it, in one line: its name, and how it begins."""
+        return " ".join([*self.name.split(), f"{self.shown}…"])
+
 
 def make(random: bytes | None = None) -> str:
     """Return a new token."""

@@ -29,6 +29,7 @@ from shahrdad.node.bridge.rows import (
 )
 
 RUNS_KEPT = 20
+NUMBER_MAX = 2**63 - 1  # that SQLite takes
 
 
 class Ledger:
@@ -93,7 +94,7 @@ class Ledger:
         Raises:
             RequestError: RUN_UNKNOWN.
         """
-        rows = self._runs("id=?", number)
+        rows = self._runs("id=?", number) if number <= NUMBER_MAX else []
         if not rows:
             raise RequestError(Reason.RUN_UNKNOWN, run=number)
         return rows[0]

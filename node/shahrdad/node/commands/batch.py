@@ -72,7 +72,7 @@ def worker(address: str, *, common: Common = Common()) -> None:  # noqa: B008
 
     from shahrdad.node.executor.dask import work
 
-    common.say(f"کارگر {address} آماده است.", f"A worker of {address} is ready.")
+    common.say(f"کارگر {address} آغاز می‌کند.", f"A worker of {address} begins.")
     asyncio.run(work(address, common.config))
 
 

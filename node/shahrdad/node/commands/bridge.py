@@ -53,7 +53,7 @@ def add(
     from shahrdad.node.bridge.ledger import Ledger
     from shahrdad.node.bridge.rows import Conversion, Settings
     from shahrdad.node.city import open_node
-    from shahrdad.node.commands.validate import pairs, read_profile
+    from shahrdad.node.commands.validate import pairs, read_object
 
     if not SOURCE.fullmatch(name):
         raise _wrong("NAME", name, "1 to 20 small Latin letters and digits")
@@ -62,7 +62,7 @@ def add(
         raise _wrong("URL", url, "https://host")
     if not 1 <= file_mebibytes_max <= 512:
         raise _wrong("--file-mebibytes-max", str(file_mebibytes_max), "1 to 512")
-    columns = read_profile(profile) or {}
+    columns = read_object(profile) or {}
     conversions = tuple(
         Conversion(pattern, family, columns) for pattern, family in pairs(map)
     )

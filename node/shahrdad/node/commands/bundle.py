@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.commands.output_file import output_file, require_no_folder
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
 
@@ -44,6 +45,7 @@ def bundle(
     from shahrdad.federation.bundle import export_bundle, heads_of
     from shahrdad.node.city import open_node
 
+    require_no_folder(output)
     with open_node(common.config) as node:
         held = {log.origin: 0 for log in node.logs.logs() if log.head_size}
         for origin in origins:
@@ -111,10 +113,8 @@ def package(
         dataset, chosen = node.catalog.version(ref, version)
         digest = Exports().package(show(node, dataset, chosen), common.language)
         path = output or Path(f"{dataset.name}--v{chosen.n}.zip")
-        beside = path.with_name(f".{path.name}.part")
-        with beside.open("wb") as file:
+        with output_file(path) as file:
             copy_object(node, digest, file, Area.DERIVED)
-        beside.replace(path)
     if common.json:
         print_json({"path": str(path), "sha256": digest.hex})
         return

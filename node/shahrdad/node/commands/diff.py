@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from shahrdad.node.commands.output_file import output_file
 from shahrdad.node.console import Common
 
 if TYPE_CHECKING:
     from shahrdad.node.table.diff import Summary, TableDiff
 
 Format = Literal["text", "json", "csv", "parquet", "arrow", "xlsx"]
+CHANGES_SHOWN = 100  # to people, unless they ask for more
 CELL = ("op", "column", "old", "new")
 
 
@@ -23,7 +25,7 @@ def diff(
     /,
     *,
     format: Annotated[Format, Parameter(name=["--format", "-f"])] = "text",  # noqa: A002
-    limit: int = 100,
+    limit: int = CHANGES_SHOWN,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     common: Common = Common(),  # noqa: B008
 ) -> None:
@@ -55,10 +57,8 @@ def diff(
         if output is None:
             write_changes(found, names, form, sys.stdout.buffer, common.language)
             return
-        beside = output.with_name(f".{output.name}.part")
-        with beside.open("wb") as file:
+        with output_file(output) as file:
             write_changes(found, names, form, file, common.language)
-        beside.replace(output)
         tell(common, names, found.summary)
 
 
@@ -66,6 +66,12 @@ def show(
     common: Common, found: "TableDiff", names: tuple[str, str], limit: int
 ) -> None:
     """Print the first changes, then the counts of all."""
+    show_changes(common, found, limit)
+    tell(common, names, found.summary)
+
+
+def show_changes(common: Common, found: "TableDiff", limit: int) -> None:
+    """Print the first changes of rows and cells, and those of columns."""
     from shahrdad.node.table_changes import rows
 
     changes = rows(found)
@@ -87,7 +93,6 @@ def show(
     for change in found.schema_changes:
         told = f"{change['column']}: {change['old'] or '–'} → {change['new'] or '–'}"
         common.say(f"ستون {told}", f"Column {told}")
-    tell(common, names, found.summary)
 
 
 def varying(keys: Sequence[str], shown: Sequence[Mapping[str, Any]]) -> list[str]:

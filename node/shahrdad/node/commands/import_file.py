@@ -108,6 +108,7 @@ class Import:
         store: Where profiles are kept; None keeps none.
         population: Of the city, for the total per head; None shows none.
         read: Asks one question on the terminal; None where there is none.
+        keeps: Whether new answers become a profile of the store.
     """
 
     common: Common
@@ -119,6 +120,7 @@ class Import:
     store: "Profiles | None" = None
     population: int | None = None
     read: Read | None = None
+    keeps: bool = True
 
     def settle(self) -> tuple[dict[str, Any], "Options"]:
         """Return the profile with which the file asks nothing, and how it is read.
@@ -141,7 +143,7 @@ class Import:
             made = with_values(made, values)
         elif known is None and not asked:
             return dict(self.profile), self.options
-        if self.store is not None and (asked or values):
+        if self.keeps and self.store is not None and (asked or values):
             made = self._keep(self.store, made)
         return with_constants(made, self.profile.get("columns", ())), self.options
 

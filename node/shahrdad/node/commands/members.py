@@ -41,7 +41,15 @@ def key(
         output: The file of the secret half.
     """
     from shahrdad.federation.keyfile import create_signer
+    from shahrdad.federation.verify.note import valid_name
 
+    if not valid_name(name):
+        raise RequestError(
+            Reason.PARAMETER_VALUE,
+            parameter="NAME",
+            value=name,
+            expected="qom.example.ir/approver",
+        )
     vkey = create_signer(output, name).vkey
     if common.json:
         print_json({"vkey": vkey, "file": str(output)})

@@ -1,6 +1,7 @@
 """`publish` and `withdraw`: the city's own datasets."""
 
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +11,8 @@ from cyclopts import Parameter
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.commands.file_options import Family, FileOptions
 from shahrdad.node.commands.import_file import Answered
-from shahrdad.node.commands.validate import pairs, read_profile
+from shahrdad.node.commands.rehearsal import refuse_with_dry_run, tell_rehearsed
+from shahrdad.node.commands.validate import pairs, read_object
 from shahrdad.node.commands.validate import show as show_report
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
@@ -37,6 +39,7 @@ def publish(
     invented: Annotated[bool, Parameter(negative="")] = False,
     example: str | None = None,
     offline: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     marked: Path | None = None,
     executor: str | None = None,
     token_file: Path | None = None,
@@ -57,6 +60,8 @@ def publish(
         example: CITY/NAME of the example file that this is (a copy of): its titles,
             standard and profile are then known.
         offline: Sign although no peer can be asked what it holds of our log.
+        dry_run: Only check it, as a publication would, and show what would change;
+            nothing is written.
         marked: On errors, write the file with the wrong cells marked here.
         executor: Check a large CSV file in ranges on local, local:N or dask://host:port.
         token_file: Under four eyes, the file of your token (draft:write and submit).
@@ -68,7 +73,10 @@ def publish(
 
     if family is None and example is None:
         raise RequestError(Reason.SCHEMA_NEEDED)
-    with open_node(common.config, signing=None, offline=offline) as node:
+    if dry_run and executor is not None:
+        raise refuse_with_dry_run("--executor")
+    signing = False if dry_run else None
+    with open_node(common.config, signing=signing, offline=offline) as node:
         if example is not None:
             handed = handed_example(find_example(*example.partition("/")[::2]), file)
         else:
@@ -86,16 +94,49 @@ def publish(
                 sources=said.source,
                 note_fa=said.note,
                 example=invented,
-                profile=read_profile(said.profile),
+                profile=read_object(said.profile),
                 declared=dict(pairs(said.declared)),
                 waived=dict(pairs(said.waive)),
                 options=said.reading,
             )
             if said.profile is None:
-                handed = _settled(common, answered, handed, node)
-        state = _handed_in(common, node, handed, executor, token_file, marked)
+                handed = _settled(common, answered, handed, node, keeps=not dry_run)
+        if dry_run:
+            state = _rehearsed(common, node, handed, marked)
+        else:
+            state = _handed_in(common, node, handed, executor, token_file, marked)
     if state == "refused":
         sys.exit(ExitCode.DATA_NOT_VALID)
+
+
+def _rehearsed(
+    common: Common, node: "Node", handed: "Handed", marked: Path | None
+) -> str:
+    """Show what a publication would change, row by row; say what would become of it.
+
+    Returns:
+        `refused` for a file with errors, else `valid`.
+    """
+    from shahrdad.node.commands.diff import CHANGES_SHOWN, show_changes
+    from shahrdad.node.rehearsing import rehearse
+    from shahrdad.node.table_changes import compare
+
+    with ExitStack() as stack:
+        with common.progress("سنجش", "Checking") as progress:
+            tell = _teller(common, progress)
+            found = stack.enter_context(rehearse(node, handed, tell))
+        report = found.report
+        if not report.valid and marked is not None and report.markable:
+            report.write_marked(marked, lang=common.language)
+        if common.json:
+            print_json(found.to_dict())
+        elif not report.valid:
+            show_report(common, report)
+        else:
+            if found.sides is not None and not found.unchanged:
+                show_changes(common, compare(*found.sides), CHANGES_SHOWN)
+            tell_rehearsed(common, found.to_dict())
+    return "valid" if report.valid else "refused"
 
 
 def _handed_in(
@@ -148,9 +189,9 @@ def _publish_on(
 
 
 def _settled(
-    common: Common, answered: Answered, handed: "Handed", node: "Node"
+    common: Common, answered: Answered, handed: "Handed", node: "Node", *, keeps: bool
 ) -> "Handed":
-    """Ask what the file leaves open; the answers are kept as a profile of the node."""
+    """Ask what the file leaves open; the answers may become a profile of the node."""
     from shahrdad.datasets import standards
     from shahrdad.datasets.codelists import cities
     from shahrdad.node.commands.import_file import Import, terminal
@@ -168,6 +209,7 @@ def _settled(
         Profiles(node.config.data / FOLDER),
         next((city.population for city in cities() if city.code == code), None),
         terminal(answered),
+        keeps,
     )
     if not handed.file.is_file():
         return handed  # publishing says so

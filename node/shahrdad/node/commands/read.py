@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from shahrdad.node.catalog import Dataset, Version
+from shahrdad.node.commands.output_file import output_file
 from shahrdad.node.console import Common, print_json
 
 if TYPE_CHECKING:
@@ -255,10 +256,8 @@ def get(
             download(node, chosen, format, sys.stdout.buffer, common.language)
             return
         path = output or Path(f"{dataset.name}--v{chosen.n}.{format}")
-        beside = path.with_name(f".{path.name}.part")
-        with beside.open("wb") as file:
+        with output_file(path) as file:
             download(node, chosen, format, file, common.language)
-        beside.replace(path)
         common.say(
             f"نسخهٔ {chosen.n} از {dataset.ref} در {path} نوشته شد.",
             f"Version {chosen.n} of {dataset.ref} is in {path}.",

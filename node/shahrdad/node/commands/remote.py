@@ -15,7 +15,8 @@ from cyclopts import App, Parameter
 
 from shahrdad.node.commands.drafts import show_drafts, tell_submitted
 from shahrdad.node.commands.file_options import Family, FileOptions
-from shahrdad.node.commands.validate import ISSUES_SHOWN, pairs, read_profile
+from shahrdad.node.commands.rehearsal import refuse_with_dry_run, tell_rehearsed
+from shahrdad.node.commands.validate import ISSUES_SHOWN, pairs, read_object
 from shahrdad.node.console import Common, print_json
 from shahrdad.node.exit_codes import ExitCode
 
@@ -67,11 +68,14 @@ def publish(
         at: Which node, and who asks.
         family: The standard: budget_lines, active_systems, projects, …
         said: The dataset that it is to be, and how the file is read.
-        dry_run: Only check it, as a publication would; no draft is made.
+        dry_run: Only check it, as a publication would, and count what would change;
+            nothing is written, and no draft made.
         marked: On errors, write the file with the wrong cells marked here.
     """
     from shahrdad.node.incoming.handing import default_slug
 
+    if dry_run and marked is not None:
+        raise refuse_with_dry_run("--marked")
     slug = said.slug or default_slug(family, said.year)
     wished: dict[str, Any] = {
         "family": family,
@@ -81,7 +85,7 @@ def publish(
         "license": said.license,
         "fiscal_year": said.year,
         "sources": [*said.source],
-        "mapping": read_profile(said.profile),
+        "mapping": read_object(said.profile),
         "declared": dict(pairs(said.declared)),
         "waived": dict(pairs(said.waive)),
         **said.reading,
@@ -193,21 +197,12 @@ def _languages(fa: str | None, en: str | None) -> dict[str, str]:
 
 def _show_rehearsed(common: Common, found: dict[str, Any]) -> None:
     """Say what would become of a file; a wrong one ends with the code 3."""
-    ref = found["ref"]
     if common.json:
         print_json(found)
-    elif not found["valid"]:
-        _print_errors(common, found["report"])
-    elif found["unchanged"]:
-        common.say(
-            f"چیزی عوض نشده است: {ref} همین را می‌گوید.",
-            f"Nothing changed: {ref} says the same.",
-        )
+    elif found["valid"]:
+        tell_rehearsed(common, found)
     else:
-        common.say(
-            f"درست است؛ {ref} نسخهٔ تازه می‌گرفت.",
-            f"It is valid; {ref} would get a new version.",
-        )
+        _print_errors(common, found["report"])
     if not found["valid"]:
         sys.exit(ExitCode.DATA_NOT_VALID)
 

@@ -1,5 +1,6 @@
 """`shahrdad serve`: the node's services, until a signal ends them."""
 
+import os
 import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +22,7 @@ def serve(
 ) -> None:
     """Serve the node: pages and API, federation, regular rounds with the peers.
 
-    Stops in order at Ctrl+C or SIGTERM.
+    Stops in order at Ctrl+C or SIGTERM, at once at the second of them.
 
     Args:
         insecure: Answer other computers without https, where passwords can be read on
@@ -32,7 +33,7 @@ def serve(
     from shahrdad.node import tracing
     from shahrdad.node.city import open_node
     from shahrdad.node.logs import set_up
-    from shahrdad.node.serving import serve as run
+    from shahrdad.node.serving import serve as serve_node
 
     with open_node(common.config) as node:
         if not insecure:
@@ -47,10 +48,18 @@ def serve(
             )
             sys.stderr.flush()
 
-        try:
-            asyncio.run(run(node, once_ready=tell))
-        finally:
-            end_tracing()
+        async def run() -> None:
+            try:
+                unfinished = await serve_node(node, once_ready=tell)
+            finally:
+                end_tracing()
+            if unfinished:
+                # Python would wait for a thread that is deep in a library for as long
+                # as it takes, and the supervisor kill us for it. A kill loses nothing.
+                sys.stderr.flush()
+                os._exit(0)
+
+        asyncio.run(run())
 
 
 def require_https(config: "Config") -> None:

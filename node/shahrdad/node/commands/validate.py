@@ -69,6 +69,7 @@ def validate(
             of --parquet when they are a valid table. The standard must allow it.
         threads: Threads beside the reading one.
     """
+    from shahrdad.datasets import standards
     from shahrdad.validators import Options, Ref
     from shahrdad.validators import validate as judge
 
@@ -87,14 +88,16 @@ def validate(
         unit=unit,
         calendar=calendar,
     )
-    mapping = read_profile(profile)
+    mapping, own = read_object(profile), read_object(schema)
+    if standard is not None:
+        standards.load(standard)  # a name that is none is said before the file is read
     with local_file(file, common.config) as path:
         if standard is not None and mapping is None and mode == "strict":
             mapping, options = _settled(common, answered, path, standard, options)
         with common.progress("سنجش", "Checking") as progress:
             report = judge(
                 path,
-                schema=standard or schema or "",
+                schema=standard or own or {},
                 profile=mapping,
                 refs={name: Ref(path) for name, path in pairs(ref)},
                 context=dict(pairs(context)),
@@ -199,11 +202,11 @@ def show(common: Common, report: "Report") -> None:
         sys.stdout.write(report.to_text(common.language, limit=ISSUES_SHOWN) + "\n")
 
 
-def read_profile(path: Path | None) -> dict[str, Any] | None:
-    """Read a mapping profile.
+def read_object(path: Path | None) -> dict[str, Any] | None:
+    """Read a file that holds a JSON object.
 
     Raises:
-        RequestError: FILE_NOT_FOUND, CONFIG_SYNTAX.
+        RequestError: FILE_NOT_FOUND, JSON_SYNTAX.
     """
     import json
 
@@ -215,11 +218,11 @@ def read_profile(path: Path | None) -> dict[str, Any] | None:
         content = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise RequestError(
-            Reason.CONFIG_SYNTAX, path=str(path), detail=str(error)
+            Reason.JSON_SYNTAX, path=str(path), detail=str(error)
         ) from error
     if not isinstance(content, dict):
         raise RequestError(
-            Reason.CONFIG_SYNTAX, path=str(path), detail="not a JSON object"
+            Reason.JSON_SYNTAX, path=str(path), detail="not a JSON object"
         )
     return content
 

@@ -39,14 +39,17 @@ def receipt(
     Args:
         ref: City and dataset, for example kerman/budget-1404.
         version: A version number; the newest when left out.
-        output: Where to, without ending; by default the dataset's name.
+        output: Where to, without ending, or a folder; by default the dataset's name.
     """
     from shahrdad.node.city import open_node
 
     with open_node(common.config) as node:
         node.projection.follow()
         dataset, chosen = node.catalog.version(ref, version)
-        stem = output or Path(f"{dataset.name}--v{chosen.n}")
+        name = f"{dataset.name}--v{chosen.n}"
+        stem = output or Path(name)
+        if stem.is_dir():
+            stem /= name
         proof = stem.with_name(f"{stem.name}.tlog-proof")
         record = stem.with_name(f"{stem.name}.record.json")
         proof.write_bytes(node.receipt(ref, chosen.n))

@@ -110,7 +110,7 @@ def configuration(place: Place, store: StoreSection | None = None) -> Config:
             name_en=facts.name_en,
             public_url=place.url,
         ),
-        http=HttpSection(port=place.http_port),
+        http=HttpSection(port=place.http_port, drain_seconds=0),
         grpc=GrpcSection(port=place.grpc_port),
         store=store or StoreSection(),
         publish=PublishSection(approval="single"),

@@ -1,11 +1,12 @@
 """A draft as the API and the command show it: accounts by name, digests in hex."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shahrdad.node.accounts import people
 from shahrdad.node.accounts.roles import Action, Actor, Role
-from shahrdad.node.desk.drafts import Draft
+from shahrdad.node.desk.drafts import Draft, Place, State, walk
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
@@ -41,6 +42,37 @@ def document(node: "Node", draft: Draft) -> dict[str, Any]:
         "version": draft.version,
         "index": draft.index,
     }
+
+
+def page_of(
+    node: "Node",
+    actor: Actor,
+    states: Sequence[State],
+    *,
+    limit: int,
+    after: Place | None = None,
+    wanted: Callable[[Draft], bool] = lambda draft: True,
+) -> tuple[list[Draft], Place | None]:
+    """Return a page of the drafts that somebody may see, the one changed last first.
+
+    Args:
+        node: The node.
+        actor: Who looks.
+        states: In which states they are.
+        limit: The most of a page.
+        after: Where the page before ended.
+        wanted: Chooses among them.
+
+    Returns:
+        The drafts, and where the next page begins; None: there is none.
+    """
+    found: list[Draft] = []
+    for draft in walk(node.database.connect(), states, after):
+        if may_see(actor, draft) and wanted(draft):
+            if len(found) == limit:
+                return found, found[-1].place
+            found.append(draft)
+    return found, None
 
 
 def may_see(actor: Actor, draft: Draft) -> bool:

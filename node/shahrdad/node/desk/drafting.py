@@ -152,31 +152,6 @@ def _revision(
     )
 
 
-def dry_run(node: "Node", handed: Handed, by: Actor) -> tuple["Report", bool]:
-    """Judge a file as a draft would, and keep nothing.
-
-    Returns:
-        The report, and whether the newest version says the same already.
-    """
-    check_handed(handed)
-    by.check(drafts.BY_KIND["publish"], handed.slug)
-    ref = f"{node.config.node.city}/{handed.slug}"
-    node.projection.follow()
-    original = Attachment(
-        "original", "original", Digest(bytes(32)), 0, "bin", "application/octet-stream"
-    )
-    with closing(Spool(node.config.data / "tmp")) as spool:
-        with References(node, handed.family, ref) as references:
-            report = judge(node, handed, spool, references, _quiet)
-        if not report.valid:
-            return report, False
-        provenance = {"approval": "four-eyes"}
-        ready = prepare(
-            node, handed, original, spool, report, _quiet, provenance, Area.PRIVATE
-        )
-    return report, ready.unchanged
-
-
 def judge_again(node: "Node", draft: Draft, file: Path) -> "Report":
     """Return the report of a draft's file anew, able to write the marked workbook."""
     handed = handed_of_answers(json.loads(draft.now.answers), file)

@@ -15,7 +15,7 @@ what the log gets.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -30,6 +30,8 @@ from shahrdad.node.store.collection import release
 Kind = Literal["publish", "withdraw", "redact"]
 State = Literal["draft", "submitted", "returned", "approved", "published", "discarded"]
 Verdict = Literal["valid", "errors", "unchanged"]
+Place = tuple[str, str]  # in the order of changes: when, and which
+DRAFTS_AT_ONCE = 100  # read, where many are walked over
 _NAMES = (
     *("id", "kind", "slug", "family", "state", "revision", "answers", "file_name"),
     *("original", "original_bytes", "report", "verdict", "content", "digest", "base"),
@@ -93,6 +95,11 @@ class Draft:
     def etag(self) -> str:
         """The name of this revision in this state: what If-Match compares."""
         return f'"r{self.revision}-{self.state}"'
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the order of changes."""
+        return self.updated, self.id
 
 
 def create(
@@ -354,17 +361,38 @@ def get(connection: sqlite3.Connection, number: str) -> Draft:
     return _draft(connection, row)
 
 
-def find(
-    connection: sqlite3.Connection, states: Sequence[State], limit: int = 1_000
-) -> list[Draft]:
-    """Return the drafts in some states, the one changed last first."""
+def find(connection: sqlite3.Connection, states: Sequence[State]) -> list[Draft]:
+    """Return all drafts in some states, the one changed last first."""
+    return list(walk(connection, states))
+
+
+def walk(
+    connection: sqlite3.Connection, states: Sequence[State], after: Place | None = None
+) -> Iterator[Draft]:
+    """Yield the drafts in some states, the one changed last first.
+
+    They are read as they are taken, and what changes meanwhile moves to the front: it
+    hides and repeats no other.
+
+    Args:
+        connection: To the node's database.
+        states: Which.
+        after: The place of the draft after which to begin; None: the first.
+    """
     marks = ",".join("?" * len(states))
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM draft WHERE state IN ({marks})"  # noqa: S608
-        " ORDER BY updated DESC, id DESC LIMIT ?",
-        (*states, limit),
-    ).fetchall()
-    return [_draft(connection, row) for row in rows]
+    while True:
+        behind, place = (" AND (updated, id) < (?, ?)", after) if after else ("", ())
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} FROM draft WHERE state IN ({marks})"  # noqa: S608
+            f"{behind} ORDER BY updated DESC, id DESC LIMIT ?",
+            (*states, *place, DRAFTS_AT_ONCE),
+        ).fetchall()
+        for row in rows:
+            draft = _draft(connection, row)
+            after = draft.place
+            yield draft
+        if len(rows) < DRAFTS_AT_ONCE:
+            return
 
 
 def forget_content(connection: sqlite3.Connection, digest: Digest) -> int:

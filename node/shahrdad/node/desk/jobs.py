@@ -177,13 +177,15 @@ class Jobs:
                     thread.start()
         self._bell.release()
 
-    def stop(self, seconds: float) -> None:
-        """Take no new job, and wait so long for those that run."""
+    def stop(self, seconds: float) -> bool:
+        """Take no new job, and wait so long for those that run; whether all ended."""
+        deadline = time.monotonic() + seconds
         self._ended.set()
         for _ in self._threads:
             self._bell.release()
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
         while not self._ended.is_set():

@@ -35,7 +35,8 @@ def compose(
     key = letter.kind.replace("-", "_")
     host = urlsplit(config.public_url).hostname or "localhost"
     desk = f"{config.public_url}/{language}/publish"
-    page = desk if letter.kind == "delivery-failed" else f"{desk}/{letter.subject}"
+    own = {"delivery-failed": desk, "token-ends": f"{desk}/notices"}
+    page = own.get(letter.kind, f"{desk}/{letter.subject}")
     message = EmailMessage()
     message["Subject"] = say(language, f"mail.{key}_subject", about=about)
     message["From"] = config.mail.sender

@@ -1,17 +1,19 @@
 """Notices by e-mail: optional, chosen by each person, and never needed.
 
     a draft changes state ──▶ notice ──▶ one letter for each who chose it ──▶ SMTP
-    a delivery fails first ──┘            (tried again for two days, then given up)
+    a delivery fails first ──┤            (tried again for two days, then given up)
+    a token is about to end ─┘
 
-The database itself queues a notice, in the transaction of what it is about, so no door
-can forget it and a crash loses none. A letter names the dataset and the page on the
-desk, and nothing of its content: mail is read by others. It may come twice after a
-crash, with the same `Message-ID`.
+Of drafts and deliveries the database itself queues a notice, in the transaction of what
+it is about, so no door can forget it and a crash loses none. A token's end is looked
+for each time letters are sent, and told `TOKEN_DAYS` before, once each. A letter names
+the dataset or the token and the page on the desk, and nothing of its content: mail is
+read by others. It may come twice after a crash, with the same `Message-ID`.
 """
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -19,19 +21,22 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from shahrdad.datasets.errors import Language, Reason, RequestError
-from shahrdad.node.accounts import people
-from shahrdad.node.accounts.moments import stamp
+from shahrdad.node.accounts import people, tokens
+from shahrdad.node.accounts.moments import after, parse, stamp
 from shahrdad.node.accounts.people import Account
 from shahrdad.node.accounts.roles import Action, Actor, Role
+from shahrdad.node.accounts.tokens import Token
 from shahrdad.node.desk import drafts
+from shahrdad.node.http.languages import day
 
 if TYPE_CHECKING:
     from shahrdad.node.city import Node
 
 LOG = structlog.get_logger("shahrdad.notices")
-Kind = Literal["submitted", "returned", "published", "delivery-failed"]
+Kind = Literal["submitted", "returned", "published", "delivery-failed", "token-ends"]
 ADDRESS_LETTERS_MAX = 254  # RFC 5321, 4.5.3.1
 LETTERS_AT_ONCE = 100
+TOKEN_DAYS = (14, 2)  # before its end, at which a token's people are told
 WAITS_MINUTES = (1, 5, 15, 60, 180, 360, 720, 1440)  # after each failed try
 _ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}"
@@ -106,6 +111,7 @@ def run(node: "Node", at: datetime) -> int:
         connection.execute("DELETE FROM notice")
         connection.execute("DELETE FROM letter")
         return 0
+    _note_tokens(node, at)
     _address(node)
     due = waiting(connection, at)
     return _send(node, due, at) if due else 0
@@ -119,6 +125,46 @@ def waiting(connection: sqlite3.Connection, at: datetime) -> list[Letter]:
         (stamp(at), LETTERS_AT_ONCE),
     )
     return [Letter(*row) for row in rows]
+
+
+def people_of_token(connection: sqlite3.Connection, token: Token) -> Iterator[Account]:
+    """Yield whom a token's end concerns: its owner; of a program's, administrators."""
+    owner = people.find(connection, token.account)
+    if owner.disabled:
+        return
+    if owner.kind == "person":
+        yield owner
+        return
+    for account in people.every(connection):
+        if not account.disabled and _acting(account).holds(frozenset({Role.ADMIN}), ""):
+            yield account
+
+
+def _note_tokens(node: "Node", at: datetime) -> None:
+    """Queue a notice of each token that ends soon and whose people want letters.
+
+    One that was made for no longer than that is not told of: it was meant so.
+    """
+    with node.database.transaction() as connection:
+        for token in tokens.expiring(connection, at, max(TOKEN_DAYS)):
+            days = min(
+                one for one in TOKEN_DAYS if token.expires <= after(at, days=one)
+            )
+            if token.created >= after(parse(token.expires), days=-days) or not any(
+                choice_of(connection, one.id) is not None
+                for one in people_of_token(connection, token)
+            ):
+                continue
+            first = connection.execute(
+                "INSERT INTO token_notice VALUES (?,?) ON CONFLICT(token)"
+                " DO UPDATE SET days=excluded.days WHERE days>excluded.days",
+                (token.id, days),
+            )
+            if first.rowcount:
+                connection.execute(
+                    "INSERT INTO notice(kind, subject, at) VALUES('token-ends',?,?)",
+                    (str(token.id), stamp(at)),
+                )
 
 
 def _address(node: "Node") -> None:
@@ -143,6 +189,9 @@ def _concerned(
     node: "Node", connection: sqlite3.Connection, kind: Kind, subject: str
 ) -> Iterable[Account]:
     """Yield whom a notice concerns: who is to act, or who waits for the answer."""
+    if kind == "token-ends":
+        yield from people_of_token(connection, tokens.by_id(connection, int(subject)))
+        return
     active = [one for one in people.every(connection) if not one.disabled]
     if kind == "delivery-failed":
         slug = _slug_of(node, subject)
@@ -188,10 +237,11 @@ def _send(node: "Node", letters: list[Letter], at: datetime) -> int:
     with mail.outbox(node.config.mail) as post:
         for letter in letters:
             choice = choice_of(connection, letter.account)
-            if choice is None:
+            about = "" if choice is None else _about(node, letter, choice.language, at)
+            if choice is None or not about:
                 _drop(connection, letter)
                 continue
-            message = mail.compose(node.config, letter, choice, _about(node, letter))
+            message = mail.compose(node.config, letter, choice, about)
             outcome = post(message)
             if outcome.sent:
                 _drop(connection, letter)
@@ -201,11 +251,19 @@ def _send(node: "Node", letters: list[Letter], at: datetime) -> int:
     return sent
 
 
-def _about(node: "Node", letter: Letter) -> str:
-    """Return what a letter is about: a dataset's address, or a delivery's name."""
+def _about(node: "Node", letter: Letter, language: Language, at: datetime) -> str:
+    """Return what a letter is about: a dataset's address, a delivery, a token's name.
+
+    Nothing of a token that was revoked or ended while its letter waited.
+    """
+    connection = node.database.connect()
     if letter.kind == "delivery-failed":
         return letter.subject
-    draft = drafts.get(node.database.connect(), letter.subject)
+    if letter.kind == "token-ends":
+        token = tokens.by_id(connection, int(letter.subject))
+        over = token.revoked is not None or token.expires <= stamp(at)
+        return "" if over else f"{token.label} ({day(token.expires, language)})"
+    draft = drafts.get(connection, letter.subject)
     return f"{node.config.node.city}/{draft.now.slug}"
 
 

@@ -28,10 +28,11 @@ from shahrdad.datasets.errors import (
     ShahrdadError,
     UnavailableError,
 )
-from shahrdad.node.limits import REMOTE_ANSWER_BYTES_MAX
+from shahrdad.node.limits import REMOTE_ANSWER_BYTES_MAX, REMOTE_PAGES_MAX
 
 CONNECT_SECONDS_MAX = 10.0
 ANSWER_SECONDS_MAX = 900.0  # a large workbook is judged before the answer
+DRAFTS_AT_ONCE = 1_000  # asked for in one page of their list
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -95,9 +96,27 @@ class RemoteDesk:
         self._seen[made["id"]] = answer.etag
         return made
 
-    def drafts(self) -> Any:
-        """Return the drafts that this person may see."""
-        return self._ask("GET", "/v1/drafts?limit=1000")["items"]
+    def drafts(self) -> list[Any]:
+        """Return the drafts that this person may see, page after page.
+
+        Raises:
+            PeerError: NODE_ANSWER: a list without an end.
+        """
+        path = place = f"/v1/drafts?limit={DRAFTS_AT_ONCE}"
+        found: list[Any] = []
+        for _ in range(REMOTE_PAGES_MAX):
+            page = self._ask("GET", place)
+            found += page["items"]
+            cursor = page.get("next_cursor")  # an older node has one page alone
+            if not cursor:
+                return found
+            place = f"{path}&cursor={quote(str(cursor), safe='')}"
+        raise PeerError(
+            Reason.NODE_ANSWER,
+            node=self.address,
+            address=path,
+            detail=f"more than {REMOTE_PAGES_MAX} pages",
+        )
 
     def report(self, draft: str) -> Any:
         """Return the report of a draft."""

@@ -246,3 +246,12 @@ CREATE TABLE deferred(               -- a request that is answered later
 ) STRICT
 """,
 )
+
+TOKEN_NOTICES: tuple[str, ...] = (
+    """
+CREATE TABLE token_notice(           -- the last notice of a token's end
+  token INTEGER PRIMARY KEY REFERENCES token(id),
+  days INTEGER NOT NULL              -- how long before it
+) STRICT
+""",
+)

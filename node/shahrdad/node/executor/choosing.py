@@ -22,7 +22,7 @@ def open_executor(name: str, config: Path, workers: int | None = None) -> Execut
         from shahrdad.node.executor.local import LocalExecutor
 
         return LocalExecutor(config, int(count) if count else workers)
-    if name.startswith("dask://") and ":" in name.removeprefix("dask://"):
+    if name.startswith("dask://"):
         from shahrdad.node.executor.dask import DaskExecutor
 
         return DaskExecutor(name)

@@ -7,18 +7,25 @@ configuration.
 """
 
 import ipaddress
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shahrdad.datasets.errors import ConflictError, Reason, UnavailableError
+from shahrdad.datasets.errors import (
+    ConflictError,
+    Reason,
+    RequestError,
+    UnavailableError,
+)
 from shahrdad.node.executor.tasks import OnDone, Result, Task, perform, software
 
 RETRIES = 3
 WAIT_SECONDS = 0.5
 CONNECT_SECONDS = 30
 CONFIG_ATTRIBUTE = "shahrdad_store"
+_ADDRESS = re.compile(r"dask://(?P<host>[^\s/@]+):(?P<port>[0-9]{1,5})")
 
 
 class DaskExecutor:
@@ -26,9 +33,13 @@ class DaskExecutor:
 
     Args:
         address: `dask://host:port` of its scheduler.
+
+    Raises:
+        RequestError: EXECUTOR_UNKNOWN.
     """
 
     def __init__(self, address: str) -> None:
+        host_of(address)
         self._address = address
         self._client: Any = None
 
@@ -139,9 +150,20 @@ def perform_on_worker(function: str, arguments: Mapping[str, Any]) -> Result:
 
 def scheduler_address(address: str) -> str:
     """Return the address as Dask has it: TLS unless it is this computer."""
-    host_and_port = address.removeprefix("dask://")
-    host = host_and_port.rpartition(":")[0].strip("[]")
-    return f"{'tcp' if is_loopback(host) else 'tls'}://{host_and_port}"
+    kind = "tcp" if is_loopback(host_of(address)) else "tls"
+    return f"{kind}://{address.removeprefix('dask://')}"
+
+
+def host_of(address: str) -> str:
+    """Return the host of `dask://host:port`.
+
+    Raises:
+        RequestError: EXECUTOR_UNKNOWN: it is none.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found["port"]) not in range(1, 2**16):
+        raise RequestError(Reason.EXECUTOR_UNKNOWN, executor=address)
+    return found["host"].strip("[]")
 
 
 def is_loopback(host: str) -> bool:
@@ -158,16 +180,20 @@ async def work(address: str, config: Path | None) -> None:
     Args:
         address: `dask://host:port`.
         config: The node's configuration: where the object store is.
+
+    Raises:
+        RequestError: EXECUTOR_UNKNOWN.
+        UnavailableError: EXECUTOR_AWAY: its name leads nowhere, or it refuses us.
     """
     import dask
     from distributed import Worker
 
     from shahrdad.node.configured_store import open_configured
 
+    host = host_of(address)
     store = open_configured(config)
     # Dask would look at what each thread does, many times a second, for its dashboard.
     dask.config.set({"distributed.worker.profile.enabled": False})
-    host = address.removeprefix("dask://").rpartition(":")[0].strip("[]")
     worker = Worker(
         scheduler_address(address),
         nthreads=1,
@@ -176,5 +202,12 @@ async def work(address: str, config: Path | None) -> None:
         dashboard=False,
     )
     setattr(worker, CONFIG_ATTRIBUTE, store)
+    try:
+        await worker
+    except (OSError, RuntimeError) as error:
+        cause = str(error.__cause__ or error)
+        raise UnavailableError(
+            Reason.EXECUTOR_AWAY, executor=address, detail=cause
+        ) from error
     async with worker:
         await worker.finished()  # type: ignore[no-untyped-call]

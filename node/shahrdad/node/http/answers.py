@@ -165,7 +165,7 @@ def answer(
 
 
 def headers_alone(headers: Mapping[str, str]) -> Response:
-    """Answer a HEAD of what is made while it is sent: it says no length, nor will GET.
+    """Answer a HEAD of what a GET would have to make first: it says no length.
 
     Any other response without a body would say that its length is 0.
     """

@@ -5,6 +5,7 @@
 True
 """
 
+import threading
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
@@ -41,6 +42,7 @@ from shahrdad.node.http import (
 )
 from shahrdad.node.http.ckan import routes as ckan
 from shahrdad.node.http.ckan.shelf import Shelf
+from shahrdad.node.http.column_figures import ReportFigures
 from shahrdad.node.http.delta import routes as delta
 from shahrdad.node.http.delta.snapshots import Schemas
 from shahrdad.node.http.exports.making import Exports
@@ -136,11 +138,13 @@ def create_app(node: NodeView) -> Starlette:
         ],
         exception_handlers={HTTPException: _routing_error(node)},
     )
+    app.state.stopping = threading.Event()  # `serve` sets it; /readyz says so
     app.state.jobs = jobs
     app.state.usage = usage
     app.state.exports = Exports(metrics.exported)
     app.state.search = Search(node.database, node.catalog, node.config.search.engine)
     app.state.previews = Previews()
+    app.state.report_figures = ReportFigures()
     app.state.reading = Reading()
     app.state.reports = Reports()
     app.state.shelf = Shelf()

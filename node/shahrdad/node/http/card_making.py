@@ -21,6 +21,7 @@ from shahrdad.node.http.dataset_object import (
     quality_of,
 )
 from shahrdad.node.http.record_view import read
+from shahrdad.node.made_files import MadeFile, exporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def make(
     version: Version,
     body: Mapping[str, Any],
     withdrawal: int | None,
+    files: Mapping[tuple[str, str], MadeFile] | None = None,
 ) -> Card:
     """Return the card of a dataset.
 
@@ -73,8 +75,9 @@ def make(
         version: The newest that is held.
         body: Its record.
         withdrawal: The index of the entry that withdrew it, if it is withdrawn.
+        files: What is known of those made of its tables.
     """
-    shown = Described(config, dataset, version, read(body))
+    shown = Described(config, dataset, version, read(body), made=files or {})
     made = package(shown)
     if withdrawal is not None:
         made["state"] = "deleted"
@@ -112,7 +115,7 @@ def mark_of(config: Config) -> str:
     Args:
         config: Of this node.
     """
-    found = hashlib.sha256()
+    found = hashlib.sha256(exporter().encode())  # cards tell digests of its files
     for family in standards.families():
         standard = standards.load(family)
         sample = _sample(config, standard)

@@ -7,7 +7,7 @@ never 0.
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -33,6 +33,7 @@ from shahrdad.node.http.record_view import (
     read,
 )
 from shahrdad.node.http.view import NodeView
+from shahrdad.node.made_files import MadeFile, made_of
 from shahrdad.node.record import LICENSES
 from shahrdad.node.store.contract import Area, ObjectStore
 
@@ -43,12 +44,17 @@ _away_until: WeakKeyDictionary[ObjectStore, float] = WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One version of a dataset with its record: what its city said of it."""
+    """One version of a dataset with its record: what its city said of it.
+
+    Attributes:
+        made: What is known of files made of its tables, by table and format.
+    """
 
     config: Config
     dataset: Dataset
     version: Version
     record: RecordView
+    made: Mapping[tuple[str, str], MadeFile] = field(default_factory=dict, kw_only=True)
 
     @property
     def ref(self) -> str:
@@ -60,6 +66,13 @@ class Described:
         """Absolute addresses."""
         bucket = bucket_address(self.config.store)
         return Addresses(self.config.public_url, bucket)
+
+    def file(self, table: TableView, ext: str) -> MadeFile | None:
+        """Return what is known of a table in a format; nothing is made for it."""
+        if ext == "parquet" and len(table.parts) == 1:
+            (part,) = table.parts
+            return MadeFile(part.digest, part.bytes)
+        return self.made.get((table.name, ext))
 
     @property
     def standard(self) -> Standard | None:
@@ -88,7 +101,8 @@ def show(node: NodeView, dataset: Dataset, version: Version) -> Shown:
         RequestError: RECORD_NOT_HELD.
     """
     record = read(node.catalog.body(version.digest))
-    return Shown(node.config, dataset, version, record, node)
+    made = made_of(node.database.connect(), version.digest)
+    return Shown(node.config, dataset, version, record, node, made=made)
 
 
 def document(shown: Shown, *, at: datetime | None = None) -> dict[str, Any]:
@@ -224,8 +238,9 @@ def resource(shown: Described, table: TableView) -> dict[str, Any]:
     formats: dict[str, Any] = {
         ext: {"url": addresses.resource(ref, n, table.name, ext)} for ext in OFFERED
     }
-    if single is not None:
-        formats["parquet"]["bytes"] = single.bytes
+    for ext, offered in formats.items():
+        if (file := shown.file(table, ext)) is not None:
+            offered["bytes"] = file.bytes
     found: dict[str, Any] = {
         "name": table.name,
         "uid": str(identity.resource_uid(ref, table.name)),

@@ -23,7 +23,12 @@ def get_health(call: Call) -> Response:
 
 
 def get_ready(call: Call) -> Response:
-    """Answer whether database and object store do."""
+    """Answer whether database and object store do, and not while the node stops.
+
+    A node that stops says so without a look at either: it answers at once.
+    """
+    if call.request.app.state.stopping.is_set():
+        return _fresh(call, {"status": "stopping", "parts": {}}, 503)
     parts: dict[str, str] = {}
     try:
         holdings.answers(call.node.database.connect())

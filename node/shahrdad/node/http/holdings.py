@@ -1,6 +1,8 @@
 """What the HTTP service asks the database besides the catalog: all its SQL is here."""
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shahrdad.federation.verify.digest import Digest
@@ -299,3 +301,56 @@ def live_count(connection: sqlite3.Connection) -> int:
         "SELECT COUNT(*) FROM card WHERE state = 'active'"
     ).fetchone()
     return int(count)
+
+
+def files_judged(
+    connection: sqlite3.Connection, starts: Sequence[str], end: str
+) -> dict[str, tuple[int, int]]:
+    """Return how many files were judged, and how many had errors, by period.
+
+    A file that had errors and then none, by another answer, counts as both.
+
+    Args:
+        connection: To the node's database.
+        starts: The first moment of each period, as the log writes it.
+        end: The last moment of the last one.
+    """
+    rows = connection.execute(
+        "SELECT (SELECT MAX(value) FROM json_each(:starts) WHERE value<=at) AS start,"
+        " COUNT(DISTINCT original), COUNT(DISTINCT CASE WHEN bad THEN original END)"
+        " FROM (SELECT at, original, state='refused' AS bad FROM submission"
+        " WHERE state<>'received' AND at BETWEEN :first AND :end"
+        " UNION ALL SELECT at, original, verdict='errors' FROM draft_try"
+        " WHERE at BETWEEN :first AND :end) GROUP BY start",
+        {"starts": json.dumps(list(starts)), "first": min(starts), "end": end},
+    )
+    return {start: (judged, refused) for start, judged, refused in rows}
+
+
+def entries_refused(
+    connection: sqlite3.Connection,
+    starts: Sequence[str],
+    end: str,
+    reasons: Sequence[str],
+) -> dict[str, int]:
+    """Return how many things of other nodes were refused; the same thing counts once.
+
+    Args:
+        connection: To the node's database.
+        starts: As `files_judged`.
+        end: Likewise.
+        reasons: Those that count.
+    """
+    rows = connection.execute(
+        "SELECT start, COUNT(*) FROM (SELECT DISTINCT peer, origin, idx, reason,"
+        " (SELECT MAX(value) FROM json_each(:starts) WHERE value<=at) AS start"
+        " FROM problem WHERE at BETWEEN :first AND :end"
+        " AND reason IN (SELECT value FROM json_each(:reasons))) GROUP BY start",
+        {
+            "starts": json.dumps(list(starts)),
+            "first": min(starts),
+            "end": end,
+            "reasons": json.dumps(list(reasons)),
+        },
+    )
+    return dict(rows)

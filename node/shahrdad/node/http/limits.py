@@ -21,6 +21,7 @@ GZIP_WELL_BYTES_MAX = 256 * 1024  # above, the fastest level
 PREVIEW_ROWS = 50  # read for the preview of a page
 PREVIEW_ROWS_SHOWN = 12  # of them; the page of rows has the others
 PREVIEW_BYTES_MAX = 64 * 1024**2  # a Parquet object read for the preview of a page
+REPORT_BYTES_MAX = 2 * 1024**2  # of a report that is read for the page of its dataset
 BROWSER_PARTS_MAX = 16  # of a table, that a page names to the browser
 EXPORT_ROWS_MAX = {  # of an export that is made while its reader waits
     "csv": 5_000_000,
@@ -32,6 +33,10 @@ EXPORT_ROWS_MAX = {  # of an export that is made while its reader waits
     "xlsx": 50_000,
 }
 EXPORT_WAIT_SECONDS = 10  # for a place among those being made
+EXPORT_WAITERS_MAX = 16  # at once, each in a thread that serves no one meanwhile
+EXPORT_BYTES_MAX = 1024**3  # of a selection as a file
+OUTGOING_BYTES_MAX = 2 * 1024**3  # of finished selections that readers still take
+OUTGOING_FILES_MAX = 500  # of them, each an open file
 FEED_ENTRIES = 50
 SITEMAP_ADDRESSES_MAX = 10_000
 MAPPED_ROWS_MAX = 50_000  # of a table in the words of another standard

@@ -62,6 +62,9 @@ def _resources(shown: Shown, table: TableView) -> list[dict[str, Any]]:
         "encoding": "utf-8",
         "schema": plain_schema(table.schema),
     }
+    made = shown.file(table, "csv")
+    if made is not None:
+        csv |= {"bytes": made.bytes, "hash": f"sha256:{made.digest.hex}"}
     parquet: dict[str, Any] = {
         "name": f"{table.name}-parquet",
         "type": "table",

@@ -26,7 +26,7 @@ from shahrdad.node.http.languages import LANGUAGES, now, preferred
 from shahrdad.node.http.listing import Wanted, find_page
 from shahrdad.node.http.operations import Operation, request_id
 from shahrdad.node.http.parameters import CURSOR
-from shahrdad.node.http.portal import front, network
+from shahrdad.node.http.portal import column_rules, front, network
 from shahrdad.node.http.portal.facets import facets, family_title
 from shahrdad.node.http.portal.profile import profile
 from shahrdad.node.http.portal.viewing import releases
@@ -111,12 +111,13 @@ def dataset(call: Call, language: Language) -> Response:
         {
             "table": table,
             "preview": state.previews.get(shown, table, language),
+            "columns": column_rules.of_table(table.schema, shown.standard, language),
+            "empty": state.previews.empty(shown, table),
             "facts": resource,
             "parts": browser_parts(shown, table),
         }
         for table, resource in zip(shown.record.tables, facts["resources"], strict=True)
     ]
-    known = {one.name: one for one in shown.standard.fields} if shown.standard else {}
     return page(
         call,
         "dataset.html",
@@ -124,7 +125,8 @@ def dataset(call: Call, language: Language) -> Response:
         shown=shown,
         facts=facts,
         tables=tables,
-        known=known,
+        judged=state.report_figures.get(shown),
+        few=column_rules.few,
         city=city_name(current.city, call.node.config),
         family=family_title(current.family, language) if current.family else "",
         versions=call.node.catalog.versions(call.ref)[:5],
@@ -266,6 +268,7 @@ def standard(call: Call, language: Language) -> Response:
         "standard.html",
         language,
         standard=found,
+        columns=list(column_rules.of_standard(found, language).values()),
         published=published,
         # A report fills in the cell's own value; here nothing has one.
         sentence=lambda rule: PLACEHOLDER.sub("…", rule.message(language)),

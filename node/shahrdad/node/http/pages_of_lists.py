@@ -88,21 +88,24 @@ def list_answer(
         written: Whether its items are JSON already.
         more: Further members.
     """
-    headers = {}
-    if next_cursor is not None:
-        query = [
-            (name, value)
-            for name, value in call.request.query_params.multi_items()
-            if name != "cursor"
-        ]
-        address = (
-            f"{call.request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
-        )
-        headers["Link"] = f'<{call.public.root}{address}>; rel="next"'
+    headers = next_link(call, next_cursor)
     page = json_list(items) if written else [dump(items)]
     rest = dump({"total": total, "next_cursor": next_cursor, **more})
     body = [b'{"items":', *page, b"," + rest[1:]]
     return answer(call, body if written else b"".join(body), JSON, headers)
+
+
+def next_link(call: Call, next_cursor: str | None) -> dict[str, str]:
+    """Return the header that names the next page; none after the last."""
+    if next_cursor is None:
+        return {}
+    query = [
+        (name, value)
+        for name, value in call.request.query_params.multi_items()
+        if name != "cursor"
+    ]
+    address = f"{call.request.url.path}?{urlencode([*query, ('cursor', next_cursor)])}"
+    return {"Link": f'<{call.public.root}{address}>; rel="next"'}
 
 
 def _malformed(cursor: str) -> RequestError:

@@ -33,6 +33,18 @@ _DIGITS_ALONE = re.compile(r"[0-9,./-]+")
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """What was read of a table's first object.
+
+    Attributes:
+        empty: Empty cells of each column in the whole object, where its footer tells.
+    """
+
+    rows: Rows
+    empty: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One cell: what is shown, and what stands behind a label."""
 
@@ -93,35 +105,63 @@ class Previews:
     """Reads first rows and keeps the latest read ones."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Rows] = OrderedDict()
+        self._kept: OrderedDict[str, First] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, shown: Shown, table: TableView, language: Language) -> Preview | None:
         """Return the preview, or None where the object is absent or too large."""
+        first = self._first(shown, table)
+        if first is None:
+            return None
+        return _preview(first.rows, table, shown.standard, language)
+
+    def empty(self, shown: Shown, table: TableView) -> Mapping[str, int]:
+        """Return the empty cells of columns; none where that is not known.
+
+        A table of several objects would have to be read whole for it.
+        """
+        first = self._first(shown, table) if len(table.parts) == 1 else None
+        return first.empty if first else {}
+
+    def _first(self, shown: Shown, table: TableView) -> First | None:
+        """Return what the first object says; None where it is absent or too large."""
         if not table.parts or table.parts[0].bytes > limits.PREVIEW_BYTES_MAX:
             return None
         try:
-            rows = self._rows(shown, table)
+            return self._read(shown, table)
         except ShahrdadError:
             return None
-        return _preview(rows, table, shown.standard, language)
 
-    def _rows(self, shown: Shown, table: TableView) -> Rows:
+    def _read(self, shown: Shown, table: TableView) -> First:
         key = table.parts[0].digest.hex
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         source = reader(shown, table)
-        found: Rows = []
-        for batch in source.batches(batch_rows=limits.PREVIEW_ROWS):
-            found = batch.to_pylist()
-            break
+        file = source.open(source.parts[0])
+        batch = next(file.iter_batches(batch_size=limits.PREVIEW_ROWS), None)
+        rows = batch.to_pylist() if batch is not None else []
+        found = First(rows, _empty(file.metadata))
         with self._lock:
             self._kept[key] = found
             while len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         return found
+
+
+def _empty(footer: Any) -> dict[str, int]:
+    """Return the empty cells of each flat column, of which every group tells."""
+    found: dict[str, int] = {}
+    for place in range(footer.num_columns):
+        name = footer.schema.column(place).path
+        groups = [
+            footer.row_group(group).column(place).statistics
+            for group in range(footer.num_row_groups)
+        ]
+        if "." not in name and all(one and one.has_null_count for one in groups):
+            found[name] = sum(one.null_count for one in groups)
+    return found
 
 
 def _preview(

@@ -232,6 +232,7 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
     ),
     "invalid-data": (
         Reason.BAD_PROOF,
+        Reason.PREV_WRONG,
         Reason.BAD_SIGNATURE,
         Reason.COLUMNS_TOO_MANY,
         Reason.COLUMN_NAME_FORBIDDEN,
@@ -255,7 +256,11 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.TABLE_EMPTY,
         Reason.VERIFICATION_FAILED,
     ),
-    "export-too-large": (Reason.EXPORT_TOO_LARGE, Reason.TABLE_TOO_LARGE_TO_SHOW),
+    "export-too-large": (
+        Reason.EXPORT_TOO_LARGE,
+        Reason.EXPORT_BYTES_TOO_LARGE,
+        Reason.TABLE_TOO_LARGE_TO_SHOW,
+    ),
     "rate-limited": (
         Reason.RATE_LIMITED,
         Reason.LOGIN_THROTTLED,
@@ -268,6 +273,10 @@ _REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason.CONFIG_KEY_UNKNOWN,
         Reason.CONFIG_NOT_FOUND,
         Reason.CONFIG_SYNTAX,
+        Reason.JSON_SYNTAX,
+        Reason.PATH_REFUSED,
+        Reason.NUMBER_TOO_LARGE,
+        Reason.WORD_NOT_TEXT,
         Reason.CONFIG_VALUE,
         Reason.DATABASE_NEWER,
         Reason.DEMO_STEP_FAILED,

@@ -1,18 +1,16 @@
 """Exports of selections: filter, columns, order, presentation; any version, any city.
 
 `…/export/{resource}.{ext}` of a dataset, `/v1/families/{family}/export.{ext}` over all
-cities. Texts stream batch by batch; a workbook, Arrow and Parquet files are written on
-the side first, since they end with a directory. A selection has no range and no strong
-tag: the same one can be asked for again, and a version's whole file is elsewhere.
+cities. A selection is made batch by batch into a file on the side, then sent from
+there (`exports.outgoing`). It has no range and no strong tag: the same one can be asked
+for again, and a version's whole file is elsewhere.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
 from shahrdad.node.http import limits
@@ -21,7 +19,8 @@ from shahrdad.node.http.cross_city import gather, union
 from shahrdad.node.http.dataset_api import DATASET, find
 from shahrdad.node.http.dataset_object import show
 from shahrdad.node.http.exports import writers
-from shahrdad.node.http.exports.making import SPOOL_BYTES, about, reader
+from shahrdad.node.http.exports.making import about, reader
+from shahrdad.node.http.exports.outgoing import Counted, OutgoingResponse, check_rows
 from shahrdad.node.http.exports.presenting import (
     PLACES,
     Column,
@@ -177,9 +176,7 @@ def _export(
     narrow = bool(query.filters or query.ors)
     rows_max = limits.EXPORT_ROWS_MAX.get(ext, limits.EXPORT_ROWS_MAX["arrow"])
     if not narrow:
-        _check_rows(selection.table.rows, rows_max)
-    counted = _counted(selected(selection.table, query), rows_max)
-    shown = (presentation.present(rows, selection.known) for rows in counted)
+        check_rows(selection.table.rows, rows_max)
     headers = {
         **selection.origin,
         "Cache-Control": "public, no-cache",
@@ -194,15 +191,16 @@ def _export(
         headers["X-Shahrdad-Rows"] = str(selection.table.rows)
     if call.is_head:
         return headers_alone(headers)
-    stack = ExitStack()
-    stack.enter_context(call.request.app.state.exports.slot())
-    try:
-        pieces = _pieces(call, selection, ext, empty, shown, values["sep"])
-        first = next(pieces, b"")  # what is refused is refused before the first byte
-    except BaseException:
-        stack.close()
-        raise
-    return StreamingResponse(_closing(stack, first, pieces), headers=headers)
+
+    def write(file: IO[bytes]) -> None:
+        rows = Counted(selected(selection.table, query), rows_max, file)
+        shown = (presentation.present(part, selection.known) for part in rows)
+        _write(call, selection, ext, empty, shown, values["sep"], file)
+        headers["X-Shahrdad-Rows"] = str(rows.rows)
+
+    folder = call.node.database.path.parent
+    made = call.request.app.state.exports.make(folder, write)
+    return OutgoingResponse(made, headers)
 
 
 def _empty(schema: "pa.Schema", names: Sequence[str]) -> "pa.Table":
@@ -211,53 +209,25 @@ def _empty(schema: "pa.Schema", names: Sequence[str]) -> "pa.Table":
     return pa.schema([schema.field(name) for name in names]).empty_table()
 
 
-def _check_rows(rows: int, rows_max: int) -> None:
-    if rows > rows_max:
-        raise RequestError(Reason.EXPORT_TOO_LARGE, rows=rows, rows_max=rows_max)
-
-
-def _counted(tables: Iterator["pa.Table"], rows_max: int) -> Iterator["pa.Table"]:
-    """Yield tables, and stop with an error above so many rows."""
-    rows = 0
-    for table in tables:
-        rows += table.num_rows
-        _check_rows(rows, rows_max)
-        yield table
-
-
-def _closing(
-    stack: ExitStack, first: bytes, pieces: Iterator[bytes]
-) -> Iterator[bytes]:
-    """Yield the pieces, and give the place free however it ends."""
-    with stack:
-        yield first
-        yield from pieces
-
-
-def _pieces(
+def _write(
     call: Call,
     selection: Selection,
     ext: str,
     empty: "pa.Table",
     shown: Iterator["pa.Table"],
     separator: str,
-) -> Iterator[bytes]:
-    """Yield the bytes of an export."""
+    file: IO[bytes],
+) -> None:
+    """Write an export."""
     if ext in writers.STREAMED:
-        yield from writers.stream(
-            ext, empty.schema.names, shown, writers.SEPARATORS[separator]
-        )
-        return
-    if ext == "arrows":
-        yield from writers.stream_arrow(empty.schema, shown)
-        return
-    batches = (batch for table in shown for batch in table.to_batches())
-    with SpooledTemporaryFile(SPOOL_BYTES) as spool:
-        file = cast("IO[bytes]", spool)
+        names = empty.schema.names
+        mark = writers.SEPARATORS[separator]
+        file.writelines(writers.stream(ext, names, shown, mark))
+    elif ext == "arrows":
+        file.writelines(writers.stream_arrow(empty.schema, shown))
+    else:
+        batches = (batch for table in shown for batch in table.to_batches())
         _write_file(call, selection, ext, empty, batches, file)
-        file.seek(0)
-        while chunk := file.read(limits.CHUNK_BYTES):
-            yield chunk
 
 
 def _write_file(

@@ -1,4 +1,4 @@
-"""What `shahrdad doctor` looks at outside: the public address, and who vouches for us.
+"""What `shahrdad doctor` looks at outside: the public address, and other cities.
 
 Each check answers for itself, as in `examination`.
 """
@@ -13,9 +13,11 @@ from shahrdad.node.accounts.moments import present
 from shahrdad.node.city import Node
 from shahrdad.node.config import Config
 from shahrdad.node.operating.findings import Finding
+from shahrdad.node.peering.clocks import clocks_ahead
 
 CONNECT_SECONDS = 5.0
 CERTIFICATE_DAYS_MIN = 14
+CLOCKS_APART_SECONDS_MAX = 60
 
 
 def _certificate(config: Config) -> Finding:
@@ -97,7 +99,39 @@ def _cosignatures(config: Config) -> Finding:
     return Finding("cosignatures", "ok", f"{hours} ساعت", f"{hours} hours")
 
 
+def _clocks(config: Config) -> Finding:
+    """Compare the clock with other cities', by what the last rounds recorded."""
+    with Node(config) as node:
+        found = clocks_ahead(node, present())
+    apart = {who: by for who, by in found.items() if abs(by) > CLOCKS_APART_SECONDS_MAX}
+    if not apart:
+        return Finding(
+            "clocks",
+            "ok",
+            "با ساعت هیچ شهری ناسازگار نیست.",
+            "It contradicts no other city's.",
+        )
+    fa = "، ".join(
+        f"{abs(by)} ثانیه {'عقب‌تر از' if by > 0 else 'جلوتر از'} {who}"
+        for who, by in apart.items()
+    )
+    en = ", ".join(
+        f"{abs(by)} s {'behind' if by > 0 else 'ahead of'} {who}"
+        for who, by in apart.items()
+    )
+    return Finding(
+        "clocks",
+        "warning",
+        f"ساعت این رایانه دست‌کم {fa} است.",
+        f"This computer's clock is at least {en}.",
+        "ساعت را با NTP میزان کنید: timedatectl set-ntp true؛ اگر میزان است به آن شهر"
+        " بگویید.",
+        "Set the clock by NTP: timedatectl set-ntp true; if it is set, tell that city.",
+    )
+
+
 CHECKS: tuple[tuple[str, Callable[[Config], Finding]], ...] = (
     ("certificate", _certificate),
     ("cosignatures", _cosignatures),
+    ("clocks", _clocks),
 )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from shahrdad.datasets.errors import Language, ShahrdadError
@@ -106,6 +107,7 @@ def run_round(
     *,
     force: bool = True,
     unbraked: Collection[str] = (),
+    stopping: threading.Event | None = None,
 ) -> RoundReport:
     """Ask peers what we lack, verify and store it, and mirror the chosen objects.
 
@@ -114,6 +116,7 @@ def run_round(
         names: Only these peers; empty means all.
         force: Ask also peers that are in backoff.
         unbraked: Logs that may withdraw as much as they do; see `shahrdad resume`.
+        stopping: Once it is set, no further data object is fetched.
 
     Raises:
         UnavailableError: DISK_FULL: what was stored before stands.
@@ -128,7 +131,7 @@ def run_round(
         if report.own_ahead:
             heal(node)
         node.projection.follow()
-        objects = mirror_objects(node, chosen)
+        objects = mirror_objects(node, chosen, stopping=stopping)
         push_back(exchange, [peer for peer in chosen if peer.push], report)
     return RoundReport(report, objects)
 
@@ -155,7 +158,7 @@ def follow_peers(
                 if report.own_ahead:
                     heal(node)
                 node.projection.follow()
-                objects = mirror_objects(node, known_peers(node))
+                objects = mirror_objects(node, known_peers(node), stopping=ended)
         except ShahrdadError as error:  # the next turn tries again
             origin = node.config.federation.origin
             report.refused.append(_refusal(node.config.node.city, origin, error))
@@ -236,7 +239,11 @@ def sync_peers(node: "Node", peers: Sequence[KnownPeer]) -> list[SyncPeer]:
 
 
 def mirror_objects(
-    node: "Node", peers: Sequence[KnownPeer], more: Sequence[ObjectSource] = ()
+    node: "Node",
+    peers: Sequence[KnownPeer],
+    more: Sequence[ObjectSource] = (),
+    *,
+    stopping: threading.Event | None = None,
 ) -> MirrorReport:
     """Fetch the chosen datasets' objects that are not held; drop redacted ones.
 
@@ -244,6 +251,7 @@ def mirror_objects(
         node: The node.
         peers: Whose static prefixes are asked, the dataset's own city first.
         more: Asked before them: the bundle that is imported.
+        stopping: Once it is set, no further object is fetched; the next round goes on.
     """
     section = node.config.mirror
     policy = MirrorPolicy(
@@ -262,8 +270,11 @@ def mirror_objects(
         rest = [source for source in sources if source is not own]
         return [*more, own, *rest] if own else [*more, *rest]
 
+    objects = wanted(node, policy)
+    if stopping is not None:
+        objects = takewhile(lambda _: not stopping.is_set(), objects)
     try:
-        report = mirror.fetch(wanted(node, policy), ask, policy.bytes_max)
+        report = mirror.fetch(objects, ask, policy.bytes_max)
         report.dropped = mirror.sweep(node.logs.held_bodies())
     finally:
         for source in sources:

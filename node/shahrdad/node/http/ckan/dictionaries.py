@@ -104,10 +104,9 @@ def package(shown: Described) -> dict[str, Any]:
 
 def _resources(shown: Described, table: TableView) -> list[dict[str, Any]]:
     ref, version = shown.ref, shown.version
-    single = table.parts[0] if len(table.parts) == 1 else None
     found = []
     for ext, label in RESOURCES:
-        is_object = ext == "parquet" and single is not None
+        file = shown.file(table, ext)
         found.append(
             {
                 "id": str(identity.resource_uid(ref, f"{table.name}.{ext}")),
@@ -117,8 +116,8 @@ def _resources(shown: Described, table: TableView) -> list[dict[str, Any]]:
                 "description": "",
                 "format": label,
                 "mimetype": MEDIA_TYPES[ext].partition(";")[0],
-                "size": single.bytes if is_object and single else None,
-                "hash": single.digest.hex if is_object and single else "",
+                "size": file.bytes if file else None,
+                "hash": file.digest.hex if file else "",
                 "created": moment(shown.dataset.first_published, 0),
                 "last_modified": moment(version.time, version.index),
                 "metadata_modified": moment(version.time, version.index),

@@ -7,13 +7,13 @@ some clients follow no redirect.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from shahrdad.datasets.errors import Reason, RequestError
+from shahrdad.node.http import limits
 from shahrdad.node.http.answers import (
     Call,
     dump,
@@ -30,6 +30,7 @@ from shahrdad.node.http.dataset_object import show
 from shahrdad.node.http.downloads import get_resource
 from shahrdad.node.http.exports import writers
 from shahrdad.node.http.exports.making import reader
+from shahrdad.node.http.exports.outgoing import Counted, OutgoingResponse
 from shahrdad.node.http.object_files import SANDBOX, disposition
 from shahrdad.node.http.operations import address_unknown
 from shahrdad.node.http.parameters import Parameter, split
@@ -81,7 +82,8 @@ def get_dump(call: Call) -> Response:
     """Answer with rows of a table, all or some, numbered as `datastore_search` does.
 
     Raises:
-        RequestError: ADDRESS_UNKNOWN, PARAMETER_VALUE, EXPORT_TOO_LARGE.
+        RequestError: ADDRESS_UNKNOWN, PARAMETER_VALUE, EXPORT_TOO_LARGE,
+            EXPORT_BYTES_TOO_LARGE.
     """
     source = _source(call)
     values = _dump_values(call)
@@ -106,10 +108,16 @@ def get_dump(call: Call) -> Response:
     columns, rows = _rows(source, values)
     if call.is_head:
         return headers_alone(headers)
-    stack = ExitStack()
-    stack.enter_context(call.request.app.state.exports.slot())
-    pieces = _WRITERS[form](columns, rows)
-    return StreamingResponse(_closing(stack, pieces, values["bom"]), headers=headers)
+
+    def write(file: IO[bytes]) -> None:
+        if values["bom"]:
+            file.write(writers.BOM)
+        counted = iter(Counted(rows, limits.EXPORT_ROWS_MAX["csv"], file))
+        file.writelines(_WRITERS[form](columns, counted))
+
+    folder = call.node.database.path.parent
+    made = call.request.app.state.exports.make(folder, write)
+    return OutgoingResponse(made, headers)
 
 
 def _dump_values(call: Call) -> dict[str, Any]:
@@ -192,14 +200,6 @@ def _source(call: Call) -> Source:
     if table is None:
         raise RequestError(Reason.NO_TABLE, ref=shown.ref, resource=found[1])
     return Source(shown, table, wanted)
-
-
-def _closing(stack: ExitStack, pieces: Iterator[bytes], bom: bool) -> Iterator[bytes]:
-    """Yield the pieces, and give the place free however it ends."""
-    with stack:
-        if bom:
-            yield writers.BOM
-        yield from pieces
 
 
 def _csv(

@@ -1,27 +1,32 @@
 """Exports of whole versions: made once, kept as derived objects, or made again.
 
 A derived object has a digest of its own, so it has a strong ETag, a length and ranges,
-which CKAN, DCAT, QGIS and a resumed download need. What was made for which table is
-remembered in memory only: after a restart the same bytes are made again.
+which CKAN, DCAT, QGIS and a resumed download need. Size and digest are noted when it is
+first made (`node.made_files`), for the lists and for the next start.
 """
 
 import hashlib
+import sqlite3
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from shahrdad.datasets.errors import Language, Reason, RequestError, UnavailableError
 from shahrdad.federation.verify.digest import Digest
+from shahrdad.node.cards import Cards
 from shahrdad.node.http import limits
 from shahrdad.node.http.dataset_object import Shown, license_of
 from shahrdad.node.http.exports import writers
+from shahrdad.node.http.exports.outgoing import Outgoing, OutgoingFile
 from shahrdad.node.http.languages import day_in_words, digits
 from shahrdad.node.http.record_view import TableView
 from shahrdad.node.http.texts import say
+from shahrdad.node.made_files import NEGOTIATED, MadeFile, note
 from shahrdad.node.store.contract import Area, ObjectStore
 
 if TYPE_CHECKING:
@@ -33,7 +38,12 @@ REMEMBERED_MAX = 10_000
 
 
 class Exports:
-    """Makes exports, one of a kind at a time, and remembers their digests."""
+    """Makes exports, one of a kind at a time, and remembers their digests.
+
+    Attributes:
+        outgoing: Those made for one reader each.
+        waiters: How many wait for a place.
+    """
 
     def __init__(
         self, made: Callable[[str, float], None] = lambda _form, _seconds: None
@@ -46,6 +56,10 @@ class Exports:
         self._tell_made = made
         self._made: OrderedDict[tuple[str, ...], Digest] = OrderedDict()
         self._making = threading.Semaphore(2)  # interfaces 2.4: two a node
+        self._lock = threading.Lock()
+        self.waiters = 0
+        self.outgoing = Outgoing()
+        self._cards: Cards | None = None
 
     def get(
         self, shown: Shown, table: TableView, ext: str, language: Language
@@ -66,7 +80,8 @@ class Exports:
         key: tuple[str, ...] = (shown.version.digest.hex, table.name, ext)
         if ext == "xlsx":
             key += (language, shown.ref, str(shown.version.n))
-        made = self._made.get(key)
+        known = shown.file(table, ext) if ext not in NEGOTIATED else None
+        made = self._made.get(key) or (known.digest if known else None)
         if made is not None and store.stat(Area.DERIVED, made) is not None:
             return made
         rows_max = limits.EXPORT_ROWS_MAX.get(ext)
@@ -76,26 +91,54 @@ class Exports:
             )
         with self.slot():
             started = time.monotonic()
-            digest = _stored(
+            found = _stored(
                 store, lambda file: _write(shown, table, ext, language, file)
             )
             self._tell_made(ext, time.monotonic() - started)
-        self._remember(key, digest)
-        return digest
+        self._remember(key, found.digest)
+        if ext not in NEGOTIATED and found != known:
+            self._note(shown, table, ext, found)
+        return found.digest
 
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Hold one of the places for making exports.
 
         Raises:
-            UnavailableError: NOT_READY: none became free.
+            UnavailableError: NOT_READY: none became free, or too many wait already.
         """
-        if not self._making.acquire(timeout=limits.EXPORT_WAIT_SECONDS):
+        if not self._making.acquire(blocking=False) and not self._awaited():
             raise UnavailableError(Reason.NOT_READY, state="overloaded")
         try:
             yield
         finally:
             self._making.release()
+
+    def _awaited(self) -> bool:
+        """Wait for a place; tell whether one became free."""
+        with self._lock:
+            if self.waiters >= limits.EXPORT_WAITERS_MAX:
+                return False
+            self.waiters += 1
+        try:
+            return self._making.acquire(timeout=limits.EXPORT_WAIT_SECONDS)
+        finally:
+            with self._lock:
+                self.waiters -= 1
+
+    def make(self, folder: Path, write: Callable[[IO[bytes]], object]) -> OutgoingFile:
+        """Return an export made for one reader, who holds no place while taking it.
+
+        Args:
+            folder: For the file.
+            write: Writes the export.
+
+        Raises:
+            RequestError: as `Outgoing.make`.
+            UnavailableError: NOT_READY: no place became free; DISK_FULL.
+        """
+        with self.slot():
+            return self.outgoing.make(folder, write)
 
     def package(self, shown: Shown, language: Language) -> Digest:
         """Return the digest of a version's zip, which lies in the derived area.
@@ -119,12 +162,24 @@ class Exports:
         tables = [table for table in shown.record.tables if table.parts]
         csv = {table.name: self.get(shown, table, "csv", language) for table in tables}
         with self.slot():
-            digest = _stored(
+            found = _stored(
                 shown.node.store,
                 lambda file: write_package(shown, csv, receipt, file),
             )
-        self._remember(key, digest)
-        return digest
+        self._remember(key, found.digest)
+        return found.digest
+
+    def _note(self, shown: Shown, table: TableView, ext: str, made: MadeFile) -> None:
+        """Let the lists say what was made; a busy database keeps nobody from it."""
+        if self._cards is None:
+            self._cards = Cards(shown.config)
+        with (
+            suppress(sqlite3.OperationalError),
+            shown.node.database.transaction() as connection,
+        ):
+            note(connection, shown.version.digest, table.name, ext, made)
+            if shown.version.n == shown.dataset.version:
+                self._cards.write(connection, shown.dataset.id)
 
     def _remember(self, key: tuple[str, ...], digest: Digest) -> None:
         self._made[key] = digest
@@ -183,7 +238,7 @@ def about(shown: Shown, language: Language) -> list[tuple[str, str]]:
     return [(say(language, f"export.{name}"), text) for name, text in lines]
 
 
-def _stored(store: ObjectStore, write: Callable[[IO[bytes]], None]) -> Digest:
+def _stored(store: ObjectStore, write: Callable[[IO[bytes]], None]) -> MadeFile:
     """Write a file on the side, and store it under its digest."""
     with SpooledTemporaryFile(SPOOL_BYTES) as spool:
         file = cast("BinaryIO", spool)
@@ -196,7 +251,7 @@ def _stored(store: ObjectStore, write: Callable[[IO[bytes]], None]) -> Digest:
         digest = Digest(sha256.digest())
         file.seek(0)
         store.put(Area.DERIVED, digest, file, size)
-    return digest
+    return MadeFile(digest, size)
 
 
 def _write(

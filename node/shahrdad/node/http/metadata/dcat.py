@@ -212,16 +212,16 @@ def _distribution(
     graph.typed(file, f"{v.DCT}modified", shown.version.time, "dateTime")
     graph.typed(file, f"{v.DCT}issued", shown.version.time, "dateTime")
     _license(graph, file, shown)
-    if ext == "parquet" and len(table.parts) == 1:
-        (part,) = table.parts
-        graph.typed(file, f"{v.DCAT}byteSize", str(part.bytes), "nonNegativeInteger")
+    known = shown.file(table, ext)
+    if known is not None:
+        graph.typed(file, f"{v.DCAT}byteSize", str(known.bytes), "nonNegativeInteger")
         checksum = graph.blank()
         graph.add(file, f"{v.SPDX}checksum", checksum)
         graph.kind(checksum, f"{v.SPDX}Checksum")
         algorithm = NamedNode(f"{v.SPDX}checksumAlgorithm_sha256")
         graph.add(checksum, f"{v.SPDX}algorithm", algorithm)
         graph.kind(algorithm, f"{v.SPDX}ChecksumAlgorithm")
-        graph.typed(checksum, f"{v.SPDX}checksumValue", part.digest.hex, "hexBinary")
+        graph.typed(checksum, f"{v.SPDX}checksumValue", known.digest.hex, "hexBinary")
 
 
 def _license(graph: Graph, node: Subject, shown: Shown) -> None:

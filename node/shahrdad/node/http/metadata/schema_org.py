@@ -106,16 +106,20 @@ def schema_org(shown: Shown) -> dict[str, Any]:
 
 
 def _downloads(shown: Shown, table: TableView) -> list[dict[str, Any]]:
-    return [
-        {
-            "@type": "DataDownload",
-            "contentUrl": shown.addresses.resource(
-                shown.ref, shown.version.n, table.name, ext
-            ),
-            "encodingFormat": MEDIA_TYPES[ext].partition(";")[0],
-        }
-        for ext in ("xlsx", "csv", "parquet")
-    ]
+    return [_download(shown, table, ext) for ext in ("xlsx", "csv", "parquet")]
+
+
+def _download(shown: Shown, table: TableView, ext: str) -> dict[str, Any]:
+    address = shown.addresses.resource(shown.ref, shown.version.n, table.name, ext)
+    found = {
+        "@type": "DataDownload",
+        "contentUrl": address,
+        "encodingFormat": MEDIA_TYPES[ext].partition(";")[0],
+    }
+    file = shown.file(table, ext)
+    if file is not None:
+        found |= {"contentSize": f"{file.bytes} B", "sha256": file.digest.hex}
+    return found
 
 
 def croissant(shown: Shown) -> dict[str, Any]:

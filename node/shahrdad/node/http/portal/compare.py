@@ -1,7 +1,7 @@
 """`/compare`: cities side by side, one measure at a time, on one scale (portal 8)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -10,11 +10,13 @@ from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language
 from shahrdad.node.analysis import budget, counters, projects
+from shahrdad.node.analysis.prices import PriceIndex
 from shahrdad.node.analysis.releases import Input, Releases
 from shahrdad.node.analysis.share import Share
 from shahrdad.node.http.answers import Call
 from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.portal import amounts
+from shahrdad.node.http.portal.budget import index_of
 from shahrdad.node.http.portal.viewing import (
     analysis,
     choice,
@@ -27,6 +29,7 @@ from shahrdad.node.http.rendering import page
 
 BAR_WIDTH = 1000
 CITIES_MAX = 6
+YEARS_MAX = 6  # of the table over years
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,9 @@ PARAMETERS = (
     choice("measure", *MEASURES),
     Parameter("city", "text", "", repeated=True),
     Parameter("year", "text", ""),
+    choice("prices", "real"),
 )
+MONEY = ("toman", "rial")  # the units that prices matter to
 
 
 def index(call: Call, language: Language) -> Response:
@@ -157,6 +162,10 @@ def index(call: Call, language: Language) -> Response:
         )
         for city in chosen
     }
+    published = {city for city, value in found.items() if value is not None}
+    prices = real_terms(call, reader, unit, call.values["prices"] == "real")
+    if prices.real:
+        found = {city: prices.value(value, year) for city, value in found.items()}
     numbers = [value.number for value in found.values() if value is not None]
     scale = max([*numbers, Decimal(100 if unit == "percent" else 1)])
     return page(
@@ -174,6 +183,7 @@ def index(call: Call, language: Language) -> Response:
             {
                 "city": name_of(call, city),
                 "value": value,
+                "published": city in published,
                 "text": written(value, unit, language),
                 "cell": plain(value, unit),
                 "bar": max(0, int(value.number * BAR_WIDTH / scale)) if value else 0,
@@ -185,12 +195,77 @@ def index(call: Call, language: Language) -> Response:
         ],
         shares=any(value is not None and value.share for value in found.values()),
         differing=differing(found),
+        prices=prices,
+        history=over_years(reader, name, chosen, years, prices)
+        if unit in MONEY
+        else None,
+        given={"measure": name, "year": year or None, "city": wanted},
+        named={city: name_of(call, city) for city in chosen},
+        plain=partial(plain, unit=unit),
         grounds=grounds(
             call,
-            [one for value in found.values() if value for one in value.inputs],
+            [one for value in found.values() if value for one in value.inputs]
+            + ([prices.index.input] if prices.index and prices.real else []),
             tables=[analysis(language, TABLES[name], **year_of(name, year))],
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Whose prices the amounts of a page are at.
+
+    Attributes:
+        index: None where the node names none, or it knows no year with a budget.
+        base: The newest year that has a budget and stands in the index.
+        real: Whether amounts are at the prices of that year.
+        unknown: Years with a budget that the index does not know.
+    """
+
+    index: PriceIndex | None
+    base: int
+    real: bool
+    unknown: tuple[int, ...]
+
+    def value(self, value: Value | None, year: int) -> Value | None:
+        """Return an amount of a year as the page has it; None where that is unknown."""
+        if value is None or not self.real or self.index is None:
+            return value
+        rial = self.index.real(int(value.number), year, self.base)
+        return None if rial is None else replace(value, number=Decimal(rial))
+
+
+def real_terms(call: Call, reader: Releases, unit: str, is_asked: bool) -> Prices:
+    """Return the prices of a page; shares and numbers of things have none."""
+    index = index_of(call, reader) if unit in MONEY else None
+    years = reader.years()
+    known = [one for one in years if index is not None and one in index.levels]
+    if not known:
+        return Prices(None, 0, False, ())
+    unknown = tuple(sorted(set(years) - set(known)))
+    return Prices(index, known[0], is_asked, unknown)
+
+
+def over_years(
+    reader: Releases,
+    name: str,
+    cities: Sequence[str],
+    years: Sequence[int],
+    prices: Prices,
+) -> dict[str, Any] | None:
+    """Return an amount of each city in each year; None where there is one year only."""
+    shown = list(years[:YEARS_MAX])
+    if len(shown) < 2:
+        return None
+    measure = MEASURES[name][1]
+    cells = {}
+    for city in cities:
+        for year in shown:
+            value = reader.once(
+                ("measure", name, city, year), partial(measure, reader, city, year)
+            )
+            cells[city, year] = prices.value(value, year)
+    return {"years": shown, "cells": cells}
 
 
 def year_of(measure: str, year: int) -> dict[str, int]:

@@ -34,7 +34,7 @@ from shahrdad.node.http.previews import cell
 from shahrdad.node.http.rendering import page
 from shahrdad.node.http.texts import say
 
-SHOWN = 60
+SHOWN = 36  # with the other figures of a page, below 1,500 elements
 UNFILTERED = ("sort", "cursor")  # parameters that choose no rows
 MORE_TABLES = {
     "permit_stats": ("permit-speed",),

@@ -27,7 +27,7 @@ from shahrdad.node.http.portal.viewing import (
 from shahrdad.node.http.rendering import page
 
 FAMILY = "projects"
-SHOWN = 50
+SHOWN = 40
 PARAMETERS = (
     text("q"),
     text("city"),

@@ -5,6 +5,7 @@ Their text is data, `texts/prose_{fa,en}.toml`: the same pages with as many part
 
 import tomllib
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,9 +14,14 @@ from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language
 from shahrdad.node.http.answers import Call
+from shahrdad.node.http.languages import digits
+from shahrdad.node.http.portal.amounts import number_of
+from shahrdad.node.http.portal.charts import Group
+from shahrdad.node.http.portal.shapes import line
 from shahrdad.node.http.problem_types import STATUS
 from shahrdad.node.http.rendering import page
 
+SAMPLE = (34, 42, 0, 18, 36, 52, 47)  # a line with a gap, where nothing is known
 PROSE = ("help", "accessibility", "terms", "privacy", "glossary")
 
 
@@ -43,4 +49,15 @@ def problems(call: Call, language: Language) -> Response:
 
 def style(call: Call, language: Language) -> Response:
     """Show the parts that all pages are made of, with this release's own styles."""
-    return page(call, "portal/style.html", language)
+    values = [Decimal(one) if one else None for one in SAMPLE]
+    return page(
+        call,
+        "portal/style.html",
+        language,
+        drawn=line(values, language),
+        groups=[
+            Group(digits(1398 + place, language), value, 1, None)
+            for place, value in enumerate(values)
+        ],
+        text=lambda value: number_of(value, 0, language),
+    )

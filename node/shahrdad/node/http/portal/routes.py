@@ -12,6 +12,7 @@ from shahrdad.node.http.operations import Operation
 from shahrdad.node.http.parameters import Parameter
 from shahrdad.node.http.portal import (
     budget,
+    charts,
     compare,
     difference,
     due_calendar,
@@ -41,7 +42,7 @@ REF = "/d/{city}/{slug}"
 KEPT = {
     "Budgets", "Budget", "Systems", "SystemArea", "SystemProduct", "Projects",
     "Suppliers", "Supplier", "ProjectMap", "Project", "Compare", "Diff", "Resolutions",
-    "Rows", "RowsOfVersion", "Reference",
+    "Rows", "RowsOfVersion", "Charts", "ChartsOfVersion", "Reference",
     *(f"List{one.name.title()}" for one in lists.LISTS),
 }  # fmt: skip
 
@@ -67,6 +68,8 @@ def pages() -> list[tuple[str, str, Build, Sequence[Parameter] | None]]:
         ("Rows", f"{REF}/rows", rows.index, None),
         ("Row", f"{REF}/row", row.show, None),
         ("RowsOfVersion", f"{REF}/v/{{n}}/rows", rows.index, None),
+        ("Charts", f"{REF}/charts", charts.index, None),
+        ("ChartsOfVersion", f"{REF}/v/{{n}}/charts", charts.index, None),
         ("EmbeddedTable", f"/embed{REF}", embedding.dataset,
          embedding.DATASET_PARAMETERS),
         ("EmbeddedVersion", f"/embed{REF}/v/{{n}}", embedding.dataset,

@@ -7,6 +7,7 @@ here, so that text inside is not.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from shahrdad.datasets.errors import Language
 from shahrdad.node.http.portal.treemap import squarify
@@ -292,3 +293,70 @@ def year_groups(
         middle = middle if language == "en" else YEARS_WIDTH - middle
         groups.append(YearGroup(place, middle, tuple(bars)))
     return groups
+
+
+LINE_WIDTH, LINE_HEIGHT, LINE_TOP, LINE_SIDE = 1120, 220, 40, 70
+LABELS_MAX = 12  # below a line; each further mark has its title
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A value of a line: its place among all, and whether it is written beside it."""
+
+    place: int
+    x: int
+    y: int
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line over time: one path for each run of values, and the line of nought.
+
+    Attributes:
+        names: Place and x of each label below it.
+    """
+
+    paths: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    names: tuple[tuple[int, int], ...]
+    zero: int
+
+
+def line(values: Sequence[Decimal | None], language: Language) -> Line:
+    """Return a line from a zero line; where no value is known it is broken.
+
+    Args:
+        values: In the order of time.
+        language: A Persian time axis runs from right to left.
+    """
+    known = [one for one in values if one is not None]
+    low, high = min([Decimal(0), *known]), max([Decimal(0), *known])
+    span = high - low or Decimal(1)
+    last = len(values) - 1
+    every = -(-len(values) // LABELS_MAX)
+    largest = values.index(max(known)) if known else 0
+    near_end = min(largest, last - largest) <= len(values) // LABELS_MAX
+    told = {0, last} if near_end else {0, largest, last}
+    marks: list[Mark] = []
+    names: list[tuple[int, int]] = []
+    runs: list[list[str]] = [[]]
+    for place, value in enumerate(values):
+        room = LINE_WIDTH - 2 * LINE_SIDE
+        x = LINE_SIDE + (place * room // last if last else room // 2)
+        x = x if language == "en" else LINE_WIDTH - x
+        if (last - place) % every == 0:
+            names.append((place, x))
+        if value is None:
+            runs.append([])
+            continue
+        y = LINE_TOP + int((high - value) * LINE_HEIGHT / span)
+        runs[-1].append(f"{x} {y}")
+        is_told = len(values) <= LABELS_MAX or place in told
+        marks.append(Mark(place, x, y, is_told))
+    return Line(
+        tuple(f"M{'L'.join(run)}" for run in runs if len(run) > 1),
+        tuple(marks),
+        tuple(names),
+        LINE_TOP + int(high * LINE_HEIGHT / span),
+    )

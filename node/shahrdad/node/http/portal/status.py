@@ -5,9 +5,12 @@ from typing import Any
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import Language
+from shahrdad.node.analysis.month import Month
 from shahrdad.node.http import holdings
 from shahrdad.node.http.answers import Call
-from shahrdad.node.http.languages import now, rfc3339
+from shahrdad.node.http.languages import TEHRAN, now, rfc3339
+from shahrdad.node.http.portal.refusals import refusals
+from shahrdad.node.http.portal.report import month_name
 from shahrdad.node.http.portal.viewing import name_of
 from shahrdad.node.http.rendering import page
 
@@ -30,6 +33,7 @@ def show(call: Call, language: Language) -> Response:
         {"name": "logs", "holds": not troubled, "items": troubled},
         {"name": "peers", "holds": not silent, "items": silent},
     ]
+    month = Month.of(now().astimezone(TEHRAN).date())
     return page(
         call,
         "portal/status.html",
@@ -40,4 +44,8 @@ def show(call: Call, language: Language) -> Response:
         rows=rows,
         versions=versions,
         logs=logs,
+        months=[
+            {"one": one, "name": month_name(one.month, language)}
+            for one in refusals(connection, month)
+        ],
     )

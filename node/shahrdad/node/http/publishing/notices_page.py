@@ -1,8 +1,13 @@
-"""Notices by e-mail: everybody chooses for themselves."""
+"""Notices by e-mail: everybody chooses for themselves, and sees their tokens' ends."""
+
+from typing import Any
 
 from starlette.responses import Response
 
 from shahrdad.datasets.errors import RequestError
+from shahrdad.node.accounts import tokens
+from shahrdad.node.accounts.limits import TOKEN_DAYS_MAX
+from shahrdad.node.accounts.moments import after
 from shahrdad.node.accounts.roles import Action
 from shahrdad.node.desk import notices
 from shahrdad.node.desk.notices import Choice
@@ -45,10 +50,30 @@ def _page(
         sends=bool(visit.node.config.mail.host),
         error=error.text(visit.language) if error else "",
         kept=kept,
+        tokens=_tokens(visit),
     )
     if error is not None:
         answer.status_code = problems.status_of(error)
     return answer
+
+
+def _tokens(visit: Visit) -> list[dict[str, Any]]:
+    """Return the tokens in force whose end concerns the visitor, the next one first."""
+    connection = visit.node.database.connect()
+    in_force = tokens.expiring(connection, visit.at, TOKEN_DAYS_MAX)
+    soon = after(visit.at, days=max(notices.TOKEN_DAYS))
+    return [
+        {
+            "label": token.label,
+            "account": token.account,
+            "scopes": [str(scope) for scope in token.scopes],
+            "expires": token.expires,
+            "soon": token.expires <= soon,
+        }
+        for token in sorted(in_force, key=lambda one: (one.expires, one.id))
+        if visit.actor.account
+        in {one.id for one in notices.people_of_token(connection, token)}
+    ]
 
 
 def doors() -> list[Door]:

@@ -19,9 +19,10 @@ from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.accounts.roles import Action
 from shahrdad.node.city import Node
 from shahrdad.node.desk import drafting, drafts, uploads
-from shahrdad.node.desk.draft_view import document, may_see
-from shahrdad.node.desk.drafts import Draft, State
-from shahrdad.node.http.parameters import LIMIT, Parameter
+from shahrdad.node.desk.draft_view import document, may_see, page_of
+from shahrdad.node.desk.drafts import Draft, Place, State
+from shahrdad.node.http.pages_of_lists import decode, encode, next_link
+from shahrdad.node.http.parameters import CURSOR, LIMIT, Parameter
 from shahrdad.node.http.write import members
 from shahrdad.node.http.write.limits import PREVIEW_ROWS, REASON_LETTERS_MAX
 from shahrdad.node.http.write.writing import Desk, Done, Takes, Writing
@@ -29,6 +30,7 @@ from shahrdad.node.incoming.handing import handed_of
 from shahrdad.node.incoming.known_layouts import by_saved_profile
 from shahrdad.node.limits import REPORT_BYTES_MAX
 from shahrdad.node.publish import Handed, own_slug
+from shahrdad.node.rehearsing import rehearse
 from shahrdad.node.store.contract import read_bytes
 
 FILE_NAME = Parameter("filename", "text", "The name that the file has.", default="")
@@ -46,6 +48,7 @@ SAID = (  # of a file, in a draft
 )
 WITHDRAWALS = ("withdrawn", "superseded", "error", "legal")
 _OPTIONS = ("unit", "calendar", "encoding", "sheet", "header_row")
+ORDER = "drafts"  # of the list's cursors
 _OPEN: tuple[State, ...] = ("draft", "submitted", "returned", "approved")
 
 
@@ -121,33 +124,35 @@ def change(desk: Desk) -> Done:
 
 
 def dry_run(desk: Desk) -> Done:
-    """Judge a file as a publication would, and keep nothing but the file."""
+    """Judge an upload as a publication would, and write nothing."""
     if desk.call.values["dry_run"] is not True:
         raise members.wrong("dry_run", "true; without it: POST /v1/drafts")
     members.check_known(desk.body, SAID)
     handed, _ = _handed(desk, {}, desk.call.path["slug"])
+    desk.actor.check(drafts.BY_KIND["publish"], handed.slug)
     with uploads.opened(desk.node, desk.actor, _upload(desk)) as file:
         known = by_saved_profile(desk.node, replace(handed, file=file))
-        report, unchanged = drafting.dry_run(desk.node, known, desk.actor)
-    return Done(
-        {
-            "ref": f"{desk.node.config.node.city}/{handed.slug}",
-            "valid": report.valid,
-            "unchanged": unchanged,
-            "report": report.to_dict(),
-        }
-    )
+        with rehearse(desk.node, known) as found:
+            return Done(found.to_dict())
 
 
 def list_drafts(desk: Desk) -> Done:
-    """Answer with the drafts that the caller may see, the newest change first."""
-    state = desk.call.values["state"]
+    """Answer with a page of what the caller may see, the newest change first."""
+    state, cursor = desk.call.values["state"], desk.call.values["cursor"]
     states: tuple[State, ...] = (state,) if state else _OPEN
-    connection = desk.node.database.connect()
-    found = [
-        draft for draft in drafts.find(connection, states) if may_see(desk.actor, draft)
-    ][: desk.call.values["limit"]]
-    return Done({"items": [document(desk.node, draft) for draft in found]})
+    found, after = page_of(
+        desk.node,
+        desk.actor,
+        states,
+        limit=desk.call.values["limit"],
+        after=cast("Place", decode(ORDER, cursor, ("", ""))) if cursor else None,
+    )
+    next_cursor = encode(ORDER, after) if after else None
+    items = [document(desk.node, draft) for draft in found]
+    return Done(
+        {"items": items, "next_cursor": next_cursor},
+        headers=next_link(desk.call, next_cursor),
+    )
 
 
 def get(desk: Desk) -> Done:
@@ -356,7 +361,7 @@ def writings() -> list[Writing]:
 
 def _of_files() -> list[Writing]:
     """Return the addresses that take a file, or rehearse a publication."""
-    rehearse = Parameter("dry_run", "boolean", "Must be true.", default=False)
+    rehearsed = Parameter("dry_run", "boolean", "Must be true.", default=False)
     return [
         Writing(
             "upload",
@@ -377,7 +382,7 @@ def _of_files() -> list[Writing]:
             "Judge a file as a publication would.",
             "json",
             deferrable=True,
-            parameters=(rehearse,),
+            parameters=(rehearsed,),
         ),
     ]
 
@@ -385,7 +390,7 @@ def _of_files() -> list[Writing]:
 def _of_drafts() -> list[Writing]:
     """Return the addresses that show drafts."""
     own, read = "/v1/drafts", Action.DRAFT_READ
-    listed = (STATE, LIMIT)
+    listed = (STATE, LIMIT, CURSOR)
     shown = (
         ("getDraft", "", get, "A draft."),
         ("draftRecord", "/record", get_record, "Its record."),
