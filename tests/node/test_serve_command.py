@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from client_node import make_node, start
 from node_world import make_config
 from shahrdad.datasets.errors import Reason, RequestError
-from shahrdad.node.commands.serve import require_https
+from shahrdad.node.commands.serve import left_behind, require_https
 from shahrdad.node.config import Config, load
 from shahrdad.node.serving import _unfinished
 
@@ -110,3 +110,21 @@ def test_a_node_that_stops_says_so_and_still_answers(tmp_path: Path) -> None:
     assert "5" == stopping.headers["retry-after"]
     assert (200, 200) == (alive.status_code, datasets.status_code)
     assert -signal.SIGINT == code
+
+
+def test_a_thread_that_was_left_behind_is_found() -> None:
+    """A request that was cut goes on in its thread, for which Python would wait."""
+    released = threading.Event()
+    stuck = threading.Thread(target=released.wait, name="stuck")
+    helping = threading.Thread(target=released.wait, daemon=True)
+    stuck.start()
+    helping.start()
+
+    found = left_behind(time.monotonic() + 0.01)
+    released.set()
+    stuck.join()
+    helping.join()
+
+    assert stuck in found
+    assert helping not in found
+    assert stuck not in left_behind(time.monotonic())

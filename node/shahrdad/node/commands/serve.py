@@ -2,8 +2,10 @@
 
 import os
 import sys
+import threading
+import time
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import Parameter
 
@@ -13,6 +15,8 @@ from shahrdad.node.console import Common
 if TYPE_CHECKING:
     from shahrdad.node.config import Config
     from shahrdad.node.serving import Addresses
+
+THREADS_SECONDS = 2  # for the threads of requests, when all else has ended
 
 
 def serve(
@@ -54,12 +58,32 @@ def serve(
             finally:
                 end_tracing()
             if unfinished:
-                # Python would wait for a thread that is deep in a library for as long
-                # as it takes, and the supervisor kill us for it. A kill loses nothing.
-                sys.stderr.flush()
-                os._exit(0)
+                end_at_once()
 
         asyncio.run(run())
+        if left_behind(time.monotonic() + THREADS_SECONDS):
+            end_at_once()
+
+
+def left_behind(until: float) -> list[threading.Thread]:
+    """Return the threads of requests that were cut, and that do not end by a moment."""
+    found = []
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                found.append(thread)
+    return found
+
+
+def end_at_once() -> NoReturn:
+    """End the process over its threads.
+
+    Python would wait for one that is deep in a library for as long as it takes, and the
+    supervisor kill us for it. A kill loses nothing.
+    """
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def require_https(config: "Config") -> None:

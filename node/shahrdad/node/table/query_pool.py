@@ -7,11 +7,11 @@ refusal and nobody else anything.
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import IO, Any
@@ -131,9 +131,14 @@ class QueryPool:
     def _listen(self, worker: Worker, seconds: float) -> tuple[dict[str, Any], bytes]:
         """Return a process's answer, or end it and say why there is none."""
         answers = _pipe(worker.stdout)
-        late = not select.select([answers], [], [], QUERY_WALL_SECONDS)[0]
-        head = None if late else read_frame(answers)
-        rows = None if head is None else read_frame(answers)
+        until = time.monotonic() + QUERY_WALL_SECONDS
+        head = rows = None
+        late = False
+        try:
+            head = read_frame(answers, until)
+            rows = None if head is None else read_frame(answers, until)
+        except TimeoutError:
+            late = True
         if head is None or rows is None:
             self._drop(worker)
             if late:

@@ -49,7 +49,8 @@ def main() -> None:
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     # Without a buffer: what lies in one, `select` would not see.
-    source, target = os.fdopen(0, "rb", buffering=0), os.fdopen(1, "wb")
+    source, target = os.fdopen(0, "rb", buffering=0), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a log line must not stand among the answers
     first = read_frame(source)
     if first is None:
         return

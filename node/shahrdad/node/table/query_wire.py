@@ -4,7 +4,10 @@ A frame is four bytes of length, then so many bytes. A request is one frame of J
 answer one of JSON and one of an Arrow stream.
 """
 
+import os
+import select
 import struct
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from io import BytesIO
@@ -17,11 +20,14 @@ from shahrdad.datasets.errors import Reason, ShahrdadError
 from shahrdad.federation.verify.digest import Digest
 from shahrdad.node.store.contract import ObjectStore
 from shahrdad.node.store.local import LocalStore
+from shahrdad.node.table.limits import QUERY_MEMORY_BYTES
 from shahrdad.node.table.parquet import Part
 from shahrdad.node.table.reading import TableReader
 from shahrdad.node.table.rows import Page
 from shahrdad.node.table.union import Origin, Share, UnionTable
 
+FRAME_BYTES_MAX = QUERY_MEMORY_BYTES
+PIECE_BYTES = 1024**2
 _LENGTH = struct.Struct(">I")
 
 
@@ -31,20 +37,31 @@ def write_frame(stream: IO[bytes], data: bytes) -> None:
     stream.flush()
 
 
-def read_frame(stream: IO[bytes]) -> bytes | None:
-    """Return the next frame; None where the other side has gone."""
-    head = _read(stream, _LENGTH.size)
+def read_frame(stream: IO[bytes], until: float | None = None) -> bytes | None:
+    """Return the next frame; None where the other side has gone, or makes no sense.
+
+    Args:
+        stream: A pipe, of which nothing was read into a buffer.
+        until: When to wait no longer, on the monotonic clock.
+
+    Raises:
+        TimeoutError: The frame did not come in time.
+    """
+    head = _read(stream, _LENGTH.size, until)
     if head is None:
         return None
     (length,) = _LENGTH.unpack(head)
-    return _read(stream, length)
+    return _read(stream, length, until) if length <= FRAME_BYTES_MAX else None
 
 
-def _read(stream: IO[bytes], length: int) -> bytes | None:
+def _read(stream: IO[bytes], length: int, until: float | None) -> bytes | None:
     """Return so many bytes; a pipe gives them in pieces."""
     data = bytearray()
     while len(data) < length:
-        piece = stream.read(length - len(data))
+        left = None if until is None else max(0.0, until - time.monotonic())
+        if not select.select([stream], [], [], left)[0]:
+            raise TimeoutError
+        piece = os.read(stream.fileno(), min(length - len(data), PIECE_BYTES))
         if not piece:
             return None
         data += piece
